@@ -59,7 +59,7 @@ pub fn failure(
     labels: &ResourceLabels,
 ) -> Option<Failure> {
     if let Some(event) = cause(verb, events) {
-        return Some(of_resource(status, event, events, labels));
+        return Some(of_resource(verb, status, event, events, labels));
     }
     let reason = own_reason(events)?;
     let hint = hints::hint("", None, reason).map(|hint| hint.text);
@@ -70,6 +70,7 @@ pub fn failure(
 }
 
 fn of_resource(
+    verb: Verb,
     status: Option<&StackStatus>,
     event: &StackEvent,
     events: &[StackEvent],
@@ -85,7 +86,10 @@ fn of_resource(
         place: (!is_about_signals(&event.resource_type, &reason))
             .then(|| (labels.explain)(&event.logical_id, None))
             .flatten(),
-        hint: hint(event, &reason).map(|hint| hint.text),
+        hint: hint(event, &reason).map(|hint| match (verb, hint.text_on_deletion) {
+            (Verb::Delete, Some(text)) => text.to_owned(),
+            (Verb::Create | Verb::Update | Verb::Delete, _) => hint.text,
+        }),
         cancelled: cancelled(event, events, labels),
         lines: Vec::new(),
         reason,

@@ -14,6 +14,8 @@ pub struct Hint {
     pub cause: &'static str,
     /// What to do, in plain words on one line; names the quota's code where it is one.
     pub text: String,
+    /// What to do where the whole stack is being deleted, if that is something else.
+    pub text_on_deletion: Option<&'static str>,
     pub quota: Option<&'static Quota>,
     /// The IAM action that is missing, where AWS names it: `ec2:CreateNatGateway`.
     pub action: Option<String>,
@@ -48,6 +50,7 @@ struct Entry {
     any: Vec<String>,
     text: String,
     text_without: Option<String>,
+    text_on_deletion: Option<String>,
     quota: Option<Quota>,
 }
 
@@ -76,6 +79,7 @@ pub fn hint(resource_type: &str, operation: Option<Operation>, reason: &str) -> 
     Some(Hint {
         cause: &entry.cause,
         text,
+        text_on_deletion: entry.text_on_deletion.as_deref(),
         quota: entry.quota.as_ref(),
         action,
     })

@@ -16,7 +16,7 @@ use crate::common::text::count;
 use crate::events::{self, BootFinding, Diagnosis};
 use crate::plan::{self, Survey};
 use crate::progress;
-use crate::report::cluster::{Health, health};
+use crate::report::cluster::{Health, StatusView, health, network_lines};
 use crate::stacks::{STATE_BUCKET, StackKind};
 
 /// Version of what `-o json` prints.
@@ -102,6 +102,7 @@ impl HealthVerdict {
             unhealthy,
             unknown,
             lost: _,
+            remarks: _,
         } = health;
         if failures > 0 || !unhealthy.is_empty() {
             Self::Unhealthy
@@ -142,7 +143,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let verdict = HealthVerdict::of(found.failed().count(), &health);
     match args.output {
         TextFormat::Json => print_json(&cluster, &found, &health, verdict)?,
-        TextFormat::Text => out::text(&text(&cluster, &found))?,
+        TextFormat::Text => out::text(&(text(&cluster, &found) + &held(&view)))?,
     }
     let verdict = (verdict, args.api.server());
     exit(&cluster, survey.found.len(), &found, &health, verdict)
@@ -205,6 +206,14 @@ fn text(cluster: &Cluster, found: &Found) -> String {
         }
     }
     text
+}
+
+/// What keeps the network from being deleted, where that failed.
+fn held(view: &StatusView) -> String {
+    network_lines(view)
+        .into_iter()
+        .map(|line| line + "\n")
+        .collect()
 }
 
 /// Says what was looked at; the verdict is about that alone.
@@ -276,6 +285,7 @@ mod tests {
             unhealthy: unhealthy.iter().map(ToString::to_string).collect(),
             unknown: unknown.iter().map(ToString::to_string).collect(),
             lost: None,
+            remarks: Vec::new(),
         };
         assert_eq!(
             HealthVerdict::of(0, &health(&[], &[])),

@@ -1,10 +1,13 @@
-//! `kube-cfn doctor`: checks in AWS whether everything that protects the cluster's data is in force.
+//! `kube-cfn doctor`: checks in AWS whether everything that protects the cluster's data is in force, and whether anything
+//! is left over outside its stacks.
 
 mod authorities;
+mod leftovers;
 
 use futures::future::join_all;
 
 use super::Global;
+use super::api_access::ApiArgs;
 use super::error::{CommandError, Exit};
 use super::objects;
 use super::out::FormatArg;
@@ -26,6 +29,8 @@ pub struct Args {
     name: String,
     #[command(flatten)]
     output: FormatArg,
+    #[command(flatten)]
+    api: ApiArgs,
 }
 
 pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
@@ -42,6 +47,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         cluster: name.clone(),
         layers: Vec::new(),
         stacks: Vec::new(),
+        leftovers: Vec::new(),
     };
     let mut existing = Vec::new();
     for stack in wanted.iter().filter(|stack| stack.policy.is_some()) {
@@ -65,18 +71,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         };
         read_layers(&session, wanted, live, template)
     });
-    let (stacks, account, outside, objects, groups) = futures::join!(
+    let (stacks, account, outside, objects, groups, leftovers) = futures::join!(
         join_all(read),
         account_layers(&session, &survey),
         authorities::layers(&session, &survey),
         objects::layers(&session, &survey, &wanted),
         live::layers(&session.cloud, &survey, &wanted),
+        leftovers::leftovers(&session, &survey, &args.api),
     );
     found.layers = stacks.into_iter().flatten().collect();
     found.layers.extend(account);
     found.layers.extend(outside);
     found.layers.extend(objects);
     found.layers.extend(groups);
+    found.leftovers = leftovers;
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
 }
@@ -132,20 +140,38 @@ async fn account_layers(session: &Session, survey: &Survey) -> Vec<ProtectionLay
 
 /// What could not be read is no all-clear either.
 fn exit(found: &Findings) -> Result<Exit, CommandError> {
-    let (missing, unknown) = (found.missing(), found.unknown());
+    let (missing, orphaned) = (found.missing(), found.orphaned());
     let name = &found.cluster;
-    if missing > 0 {
-        let message = format!("{} of protection missing", count(missing, "layer"));
-        return Err(CommandError::new(Exit::NeedsAction, message).help(format!(
-            "see `next` above; `kube-cfn plan {name}` shows what `kube-cfn apply {name}` restores"
-        )));
+    let layers =
+        (missing > 0).then(|| format!("{} of protection missing", count(missing, "layer")));
+    let left = (orphaned > 0).then(|| {
+        format!(
+            "{} left over outside the stacks",
+            count(orphaned, "resource")
+        )
+    });
+    let wrong: Vec<String> = layers.into_iter().chain(left).collect();
+    if !wrong.is_empty() {
+        let restores = if missing > 0 {
+            format!("; `kube-cfn plan {name}` shows what `kube-cfn apply {name}` restores")
+        } else {
+            String::new()
+        };
+        return Err(CommandError::new(Exit::NeedsAction, wrong.join(", "))
+            .help(format!("see `next` above{restores}")));
     }
-    if unknown > 0 {
-        let message = format!(
+    let (unknown, not_judged) = (found.unknown(), found.not_judged());
+    let layers = (unknown > 0).then(|| {
+        format!(
             "{} of protection could not be checked",
             count(unknown, "layer")
-        );
-        return Err(CommandError::other(message).help("see the reasons above"));
+        )
+    });
+    let left =
+        (not_judged > 0).then(|| "not everything outside the stacks could be checked".to_owned());
+    let open: Vec<String> = layers.into_iter().chain(left).collect();
+    if !open.is_empty() {
+        return Err(CommandError::other(open.join("; ")).help("see the reasons above"));
     }
     Ok(Exit::Done)
 }

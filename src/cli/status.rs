@@ -10,27 +10,33 @@ use super::api_access::ApiArgs;
 use super::certs;
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
-use super::out::FormatArg;
+use super::out::{FormatArg, eprint};
 use super::planning::{list_authorities, unusable_key};
 use super::session;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, LiveStack, StackStatus};
 use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::operation;
 use crate::report::certificates::{self, Certificate, CertificateKind};
 use crate::report::cluster::{
-    AuthoritiesView, Health, OperationView, StackWithResources, StatusView, health, text, view,
+    AuthoritiesView, Health, OperationView, OutsideView, StackWithResources, StatusView, health,
+    text, view,
 };
 use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
+use crate::sweep::{self, Scope};
 
 /// How long to wait for the cluster's API: the state of the stacks is shown without it too.
 const API_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long to look outside the stacks: no more than the API may take.
+const OUTSIDE_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
     /// Exit with 4 when the cluster is not healthy, with 1 when that could not be checked
+    ///
+    /// What lies outside the stacks is no part of that: it is remarked on, `doctor` checks it.
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -64,10 +70,13 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     );
     let mut view = view(&cluster.name, place, &defined_kinds(cluster)?, &found);
     let stacks: Vec<_> = found.iter().map(|stack| stack.found.clone()).collect();
-    let (kubernetes, listed) = futures::join!(
+    let (kubernetes, listed, outside) = futures::join!(
         kubernetes(cluster, &found, api),
         list_authorities(&cluster.cloud, &cluster.name, &stacks),
+        outside(cluster, &stacks),
     );
+    view.outside = Some(outside);
+    view.delete = cluster.command("delete");
     view.server = api.server().map(str::to_owned);
     view.kubernetes = kubernetes;
     view.operation = OperationView::of(operation);
@@ -86,7 +95,11 @@ fn check(cluster: &Cluster, view: &StatusView) -> Result<Exit, CommandError> {
         unhealthy,
         unknown,
         lost,
+        remarks,
     } = health(view);
+    for remark in remarks {
+        eprint(&format!("remark, no part of this check: {remark}"));
+    }
     if !unhealthy.is_empty() {
         let message = format!("{name} is not healthy: {}", unhealthy.join("; "));
         let help = lost
@@ -122,6 +135,26 @@ async fn read_stacks(cluster: &Cluster) -> Result<Vec<StackWithResources>, Comma
     Ok(pairs
         .map(|(found, resources)| StackWithResources { found, resources })
         .collect())
+}
+
+/// What lies outside the stacks. Without an answer in time the rest is shown all the same.
+async fn outside(cluster: &Cluster, stacks: &[LiveStack]) -> OutsideView {
+    let looked = async {
+        let scope = Scope::of(&cluster.cloud, &cluster.name, stacks).await?;
+        sweep::look(&cluster.cloud, &scope).await
+    };
+    let network = StackKind::Network.to_string();
+    let is_stuck = |stack: &LiveStack| {
+        stack.kind == network && stack.status == StackStatus::from("DELETE_FAILED")
+    };
+    match tokio::time::timeout(OUTSIDE_TIMEOUT, looked).await {
+        Ok(Ok(inventory)) => OutsideView::of(&inventory, stacks.iter().any(is_stuck)),
+        Ok(Err(error)) => OutsideView::not_looked_for(error.to_string()),
+        Err(_) => {
+            let seconds = OUTSIDE_TIMEOUT.as_secs();
+            OutsideView::not_looked_for(format!("AWS did not answer within {seconds} seconds"))
+        }
+    }
 }
 
 /// What the cluster itself reports. An API that does not answer is shown, and `status` does not fail.

@@ -134,11 +134,5 @@ pub(super) fn whole_state(part: &ReadyPart) -> String {
 }
 
 pub(super) fn mark(part: &ReadyPart) -> Mark {
-    if is_ready(part) {
-        Mark::Done
-    } else if part.done > 0 || !part.missing.is_empty() {
-        Mark::Running
-    } else {
-        Mark::Waiting
-    }
+    Mark::of_part(part.done, part.wanted, !part.missing.is_empty())
 }

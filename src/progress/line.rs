@@ -34,6 +34,17 @@ impl Mark {
         }
     }
 
+    /// Of something that needs `wanted` steps; `has_begun` where that is known before the first one.
+    pub(super) fn of_part(done: usize, wanted: usize, has_begun: bool) -> Self {
+        if done >= wanted {
+            Self::Done
+        } else if done > 0 || has_begun {
+            Self::Running
+        } else {
+            Self::Waiting
+        }
+    }
+
     fn style(self) -> Style {
         let style = Style::new().for_stderr();
         match self {

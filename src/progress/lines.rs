@@ -2,17 +2,19 @@
 //! Columns: UTC time, stack, logical id, status, elapsed, text; `-` where a column has nothing.
 //! Upper-case statuses are CloudFormation's words, lower-case ones are ours.
 
+mod parts;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Renderer;
-use super::cluster_wait::{ClusterWait, is_ready, mark, whole_state};
+use super::cluster_wait::is_ready;
 use super::failure::{FailureDetail, Reported};
-use super::line::Mark;
 use super::model::{Model, StackProgress};
 use super::shorten_reason::cause_first;
+use super::sweep::Sweep;
 use super::view::{usual, verdict};
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
@@ -20,6 +22,7 @@ use crate::common::terminal::visible;
 use crate::common::text::{clean, count};
 use crate::events::{Event, Expected, Outcome, Verb};
 use crate::stacks::StackKind;
+use parts::PartLines;
 
 /// Time between heartbeats.
 pub const HEARTBEAT: SignedDuration = SignedDuration::from_secs(30);
@@ -34,8 +37,8 @@ pub struct LineRenderer<W> {
     /// When the last heartbeat was due; the start of the run or of the wait at first.
     heartbeat_at: Option<Timestamp>,
     reported: Reported,
-    /// The newest line about each part of a cluster that is waited for.
-    parts: Vec<String>,
+    /// The newest lines about what is waited for, or removed outside the stacks.
+    parts: PartLines,
 }
 
 /// The columns between time and text.
@@ -55,7 +58,7 @@ impl<W: Write> LineRenderer<W> {
             stack_width: "control-plane".len(),
             heartbeat_at: None,
             reported: Reported::default(),
-            parts: Vec::new(),
+            parts: PartLines::default(),
         }
     }
 
@@ -226,46 +229,6 @@ impl<W: Write> LineRenderer<W> {
         self.stack_line(at, stack, &outcome.as_str().replace(' ', "-"), &text)
     }
 
-    /// A line about a cluster that is waited for.
-    fn wait_line(
-        &mut self,
-        at: Timestamp,
-        wait: &ClusterWait,
-        status: &str,
-        text: &str,
-    ) -> io::Result<()> {
-        let columns = EventColumns {
-            status,
-            elapsed: Some(wait.waited(at)),
-            ..EventColumns::default()
-        };
-        self.line(at, &columns, text)
-    }
-
-    /// A line for each part that changed.
-    fn wait_lines(&mut self, at: Timestamp, is_first: bool) -> io::Result<()> {
-        let Some(wait) = self.model.wait.clone() else {
-            return Ok(());
-        };
-        if is_first {
-            let (cluster, timeout) = (&wait.cluster, wait.timeout());
-            let text = format!("{cluster}: waits for Kubernetes, at most {timeout}");
-            self.wait_line(at, &wait, "waiting", &text)?;
-            self.heartbeat_at = Some(at);
-        }
-        let parts: Vec<String> = wait.parts.iter().map(whole_state).collect();
-        for (part, text) in wait.parts.iter().zip(&parts) {
-            // What can't be known yet is not worth a line.
-            if self.parts.contains(text) || mark(part) == Mark::Waiting {
-                continue;
-            }
-            let status = if is_ready(part) { "ready" } else { "waiting" };
-            self.wait_line(at, &wait, status, text)?;
-        }
-        self.parts = parts;
-        Ok(())
-    }
-
     /// Whether a heartbeat is due; remembers that it was.
     fn is_due(&mut self, now: Timestamp) -> bool {
         let due = |last| now.duration_since(last) >= HEARTBEAT;
@@ -278,6 +241,13 @@ impl<W: Write> LineRenderer<W> {
 
     /// The text of a heartbeat of a run.
     fn running(&self, now: Timestamp) -> String {
+        let sweep = self.model.sweeps.current(now).map(Sweep::text);
+        let stacks = self.model.started.map(|_| self.running_stacks(now));
+        let texts: Vec<String> = stacks.into_iter().chain(sweep).collect();
+        texts.join(", ")
+    }
+
+    fn running_stacks(&self, now: Timestamp) -> String {
         let (done, all) = self.model.resources_done();
         let (stacks_done, stacks) = self.model.stacks_done();
         let slowest = match self.model.slowest(now) {
@@ -329,7 +299,7 @@ impl<W: Write> Renderer for LineRenderer<W> {
                 let text = self.model.headline(at);
                 self.run_line(at, status, &text)
             }
-            Event::Sweep { .. } => Ok(()),
+            Event::Sweep { .. } => self.sweep_lines(at),
             Event::Readiness { .. } => self.wait_lines(at, !waits),
         }?;
         self.out.flush()
@@ -350,6 +320,9 @@ impl<W: Write> Renderer for LineRenderer<W> {
             self.wait_line(now, &wait, "waiting", &text)?;
         } else {
             let text = self.running(now);
+            if text.is_empty() {
+                return Ok(());
+            }
             self.run_line(now, "running", &text)?;
         }
         self.out.flush()

@@ -11,6 +11,7 @@ use super::Renderer;
 use super::failure::{FailureDetail, Reported};
 use super::line::{Line, Mark};
 use super::model::Model;
+use super::sweep::Sweep;
 use super::view::verdict;
 use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
@@ -107,6 +108,7 @@ impl LiveRenderer {
 
 impl Renderer for LiveRenderer {
     fn render(&mut self, event: &Event) -> io::Result<()> {
+        let complete = self.model.sweeps.complete();
         self.model.update(event);
         match event {
             Event::Failed { stack, .. } => self.report(stack),
@@ -121,11 +123,16 @@ impl Renderer for LiveRenderer {
                 };
                 self.print(&Line::wrapped(Mark::Detail, &text, self.width()))
             }
+            Event::Sweep { .. } => {
+                let swept = self.model.sweeps.completed_since(complete);
+                let text = swept.map(Sweep::ended);
+                let lines = text.map(|text| Line::wrapped(Mark::Done, &text, self.width()));
+                lines.map_or(Ok(()), |lines| self.print(&lines))
+            }
             Event::RunStarted { .. }
             | Event::StackStarted { .. }
             | Event::Resource { .. }
             | Event::RunFinished { .. }
-            | Event::Sweep { .. }
             | Event::Readiness { .. } => Ok(()),
         }
     }

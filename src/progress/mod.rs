@@ -15,6 +15,7 @@ mod model;
 mod resource;
 mod shorten_reason;
 mod summary;
+mod sweep;
 mod table;
 mod ticker;
 mod view;

@@ -9,6 +9,7 @@ use super::cluster_wait::ClusterWait;
 use super::failure::FirstFailure;
 use super::line::Mark;
 use super::resource::ResourceProgress;
+use super::sweep::Sweeps;
 use crate::catalog::durations::Durations;
 use crate::cloud::ResourceStatus;
 use crate::cloud::status::ResourcePhase;
@@ -29,6 +30,8 @@ pub struct Model {
     /// When the run ended, and whether well.
     pub(super) finished: Option<(Timestamp, bool)>,
     pub(super) stacks: Vec<StackProgress>,
+    /// What is removed outside the stacks.
+    pub(super) sweeps: Sweeps,
     /// The cluster that is waited for once the stacks are done.
     pub(super) wait: Option<ClusterWait>,
     /// Expected durations: they decide what is called slow.
@@ -95,7 +98,7 @@ impl Model {
                 }
             }
             Event::RunFinished { succeeded, .. } => self.finished = Some((at, *succeeded)),
-            Event::Sweep { .. } => {}
+            Event::Sweep { since, parts, .. } => self.sweeps.update(at, *since, parts),
             Event::Readiness { .. } => self.wait = ClusterWait::of(event),
         }
     }

@@ -24,10 +24,9 @@ impl Model {
             .iter()
             .map(|text| Line::new(Mark::Title, text, width))
             .collect();
-        let rows: Vec<_> = self
-            .stacks
-            .iter()
-            .map(|stack| self.row(stack, now))
+        let stacks = self.stacks.iter().map(|stack| self.row(stack, now));
+        let rows: Vec<_> = stacks
+            .chain(self.sweeps.row(self.finished.is_some()))
             .collect();
         lines.extend(table(&rows, width));
         lines.extend(self.reports(width, FailureDetail::Final));
@@ -87,6 +86,12 @@ impl Model {
         if !idle.is_empty() {
             texts.push(format!("not started: {}", idle.join(", ")));
         }
+        let (removed, all) = self.sweeps.done();
+        if removed < all {
+            texts.push(format!(
+                "stopped: the removal outside the stacks, {removed} of {all} done"
+            ));
+        }
         let texts = texts.iter().flat_map(|text| wrap(text, room(width)));
         let mut lines = Line::group(Mark::Running, texts, width);
         for text in [
@@ -122,8 +127,12 @@ impl Model {
             },
             Some((_, true)) => {
                 let resources = count(self.resources_done().0, "resource");
+                let outside = match self.sweeps.done() {
+                    (0, _) => String::new(),
+                    (done, _) => format!(", {done} outside the stacks"),
+                };
                 format!(
-                    "{cluster}: {} in {span}, {stacks}, {resources}",
+                    "{cluster}: {} in {span}, {stacks}, {resources}{outside}",
                     verb.past()
                 )
             }
@@ -151,10 +160,12 @@ impl Model {
     }
 
     fn has_changed(&self) -> bool {
-        self.stacks.iter().any(|stack| match &stack.settled {
+        let outside = self.sweeps.done().0 > 0;
+        let changed = self.stacks.iter().any(|stack| match &stack.settled {
             Some((_, outcome)) => !matches!(outcome, Outcome::Unchanged | Outcome::AtRest(_)),
             None => stack.started.is_some() || stack.operation.is_some(),
-        })
+        });
+        changed || outside
     }
 }
 

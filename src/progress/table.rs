@@ -1,4 +1,4 @@
-//! Rows of stacks in columns. Knows widths, not what the words mean.
+//! Rows of stacks, or of kinds outside them, in columns. Knows widths, not what the words mean.
 
 use console::measure_text_width;
 
@@ -10,7 +10,7 @@ const NARROW: usize = 72;
 /// Blanks between columns.
 const GAP: &str = "  ";
 
-/// One row. One without a name stands for several stacks.
+/// One row. One without a name stands for several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub mark: Mark,
@@ -22,13 +22,13 @@ pub(super) struct Row {
     pub running: String,
     /// How long that usually takes.
     pub usual: String,
-    /// How many stacks it stands for.
-    pub stacks: usize,
+    /// How many stacks or kinds it stands for.
+    pub stands_for: usize,
 }
 
 impl Row {
-    /// A row that stands for several stacks.
-    pub fn fold(mark: Mark, text: String, stacks: usize) -> Self {
+    /// A row that stands for several.
+    pub fn fold(mark: Mark, text: String, stands_for: usize) -> Self {
         Self {
             mark,
             name: None,
@@ -37,7 +37,7 @@ impl Row {
             text,
             running: String::new(),
             usual: String::new(),
-            stacks,
+            stands_for,
         }
     }
 }

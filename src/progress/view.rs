@@ -33,10 +33,10 @@ impl Model {
     pub(super) fn screen(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         match &self.wait {
             Some(wait) => wait.view(now, width, height),
-            None if self.started.is_some() && self.finished.is_none() => {
-                self.view(now, width, height)
-            }
-            None => Vec::new(),
+            None if self.finished.is_some() => Vec::new(),
+            None if self.started.is_some() => self.view(now, width, height),
+            // Kubernetes may have to release something before the run of the stacks starts.
+            None => self.sweep(now, width, height, Fold::Nothing),
         }
     }
 
@@ -65,12 +65,13 @@ impl Model {
         let forecast = self.forecast(now);
         let critical = forecast.as_ref().and_then(|known| known.critical.as_ref());
         let mut rows = self.rows(now, fold, critical);
+        let sweep = self.sweep(now, width, height, fold);
         if fold == Fold::Rows {
             // Without failures every line is for rows; with them, rows get a third at least.
             let room = height
-                .saturating_sub(1 + failures.len())
+                .saturating_sub(1 + failures.len() + sweep.len())
                 .max(height.saturating_sub(1) / 3);
-            rows = shorten(rows, room);
+            rows = shorten(rows, room, "more stack");
         }
         let mut lines = vec![Line::new(
             Mark::Title,
@@ -78,7 +79,25 @@ impl Model {
             width,
         )];
         lines.extend(table(&rows, width));
+        lines.extend(sweep);
         lines.extend(failures);
+        lines
+    }
+
+    /// What is being removed outside the stacks; nothing where nothing is.
+    fn sweep(&self, now: Timestamp, width: usize, height: usize, fold: Fold) -> Vec<Line> {
+        let Some(sweep) = self.sweeps.current(now) else {
+            return Vec::new();
+        };
+        let mut rows = sweep.rows(fold >= Fold::Done);
+        let room = if fold == Fold::Rows {
+            height / 4
+        } else {
+            height.saturating_sub(1)
+        };
+        rows = shorten(rows, room, "more kind");
+        let mut lines = vec![Line::new(Mark::Title, &sweep.title(now), width)];
+        lines.extend(table(&rows, width));
         lines
     }
 
@@ -157,7 +176,7 @@ impl Model {
             },
             running: resource.map_or(String::new(), |resource| elapsed(resource.span(now))),
             usual: resource.map_or(String::new(), |resource| usual(resource, now)),
-            stacks: 1,
+            stands_for: 1,
         }
     }
 
@@ -205,7 +224,7 @@ impl Model {
 }
 
 /// The first rows that fit, the rest as one.
-fn shorten(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
+fn shorten(mut rows: Vec<Row>, room: usize, noun: &str) -> Vec<Row> {
     if rows.len() <= room {
         return rows;
     }
@@ -213,8 +232,8 @@ fn shorten(mut rows: Vec<Row>, room: usize) -> Vec<Row> {
     rows.sort_by_key(|row| matches!(row.mark, Mark::Done | Mark::Waiting));
     let hidden = rows.split_off(room.saturating_sub(1).min(rows.len()));
     if room > 0 {
-        let stacks = hidden.iter().map(|row| row.stacks).sum();
-        rows.push(Row::fold(Mark::Detail, count(stacks, "more stack"), stacks));
+        let number = hidden.iter().map(|row| row.stands_for).sum();
+        rows.push(Row::fold(Mark::Detail, count(number, noun), number));
     }
     rows
 }

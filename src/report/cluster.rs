@@ -1,22 +1,26 @@
 //! The state of a cluster in AWS: one view, for people and for scripts.
 
+mod health;
+mod operation;
+mod outside;
+
 use std::fmt::Write;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::access::{AccessError, Inventory};
 use crate::cloud::status::ResourcePhase;
-use crate::cloud::{CloudError, LiveResource, LiveStack, StackStatus};
+use crate::cloud::{LiveResource, LiveStack};
 use crate::common::duration::age;
-use crate::common::text::listed_line;
 use crate::kubeconfig::server_url;
-use crate::operation::Record;
-use crate::plan::Blocked;
-use crate::plan::status::rests;
 use crate::stacks::StackKind;
 
 use super::format::table;
+use health::authorities_trouble;
+
+pub use health::{AuthoritiesView, Health, health};
+pub use operation::OperationView;
+pub use outside::OutsideView;
 
 /// The state of a cluster: its stacks, its API, its database.
 #[derive(Serialize)]
@@ -36,6 +40,11 @@ pub struct StatusView {
     pub kubernetes: Option<super::kubernetes::KubernetesView>,
     /// What of the authorities is lost; `None` before that was looked at.
     pub authorities: Option<AuthoritiesView>,
+    /// What lies outside the stacks; `None` before that was looked at.
+    pub outside: Option<OutsideView>,
+    /// The command that deletes the cluster.
+    #[serde(skip)]
+    pub delete: String,
     /// Where the database answers, and the secret that holds its master password.
     database: Option<DatabaseAddress>,
 }
@@ -69,151 +78,6 @@ struct FailedResource {
 struct DatabaseAddress {
     endpoint: String,
     secret: Option<String>,
-}
-
-/// The run that holds the operation lock, or why that is not known.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase", tag = "state")]
-pub enum OperationView {
-    Held {
-        /// `apply`, `delete`, ...
-        verb: &'static str,
-        /// ARN of the caller.
-        caller: String,
-        /// Process and host.
-        place: String,
-        run: String,
-        /// By the clock of its machine.
-        since: Timestamp,
-        /// Whether its process runs; `None` for one on another machine.
-        alive: Option<bool>,
-    },
-    Unknown {
-        reason: String,
-    },
-}
-
-impl OperationView {
-    /// Of what was read; `None` when nothing holds the lock.
-    pub fn of(read: Result<Option<Record>, CloudError>) -> Option<Self> {
-        match read {
-            Ok(record) => record.map(|record| Self::Held {
-                alive: record.is_alive(),
-                verb: record.verb.word(),
-                place: record.place(),
-                caller: record.caller,
-                run: record.run,
-                since: record.started,
-            }),
-            Err(error) => Some(Self::Unknown {
-                reason: error.to_string(),
-            }),
-        }
-    }
-
-    fn line(&self) -> String {
-        match self {
-            Self::Held {
-                verb,
-                caller,
-                place,
-                run: _,
-                since,
-                alive,
-            } => {
-                let unknown = "; whether it still runs is not known here";
-                let alive = if alive.is_some() { "" } else { unknown };
-                let text = format!("{verb} by {caller} ({place}) since {since:.0}{alive}");
-                listed_line("lock      ", &text)
-            }
-            Self::Unknown { reason } => {
-                let text = format!("whether an operation runs is not known: {reason}");
-                listed_line("?? ", &text)
-            }
-        }
-    }
-}
-
-/// What is wrong with the parameters of the authorities.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthoritiesView {
-    /// Why they can't be relied on, and what to do; `None` where all are there.
-    lost: Option<Blocked>,
-    /// Why they could not be listed.
-    unknown: Option<String>,
-}
-
-/// Whether a cluster is healthy, as far as it was looked at.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Health {
-    /// What is wrong, in words.
-    pub unhealthy: Vec<String>,
-    /// What could not be looked at.
-    pub unknown: Vec<String>,
-    /// The way back where authorities are lost.
-    pub lost: Option<String>,
-}
-
-impl AuthoritiesView {
-    /// Of a list, and of what is wrong with the cluster's key.
-    pub fn of(
-        listed: Result<&Inventory, &AccessError>,
-        unusable_key: Result<Option<Blocked>, CloudError>,
-    ) -> Self {
-        let lost = match listed {
-            Ok(listed) => listed.refusal(),
-            Err(error) => {
-                return Self {
-                    lost: None,
-                    unknown: Some(error.to_string()),
-                };
-            }
-        };
-        match unusable_key {
-            Ok(key) => Self {
-                lost: lost.or(key),
-                unknown: None,
-            },
-            Err(error) => Self {
-                lost,
-                unknown: Some(error.to_string()),
-            },
-        }
-    }
-}
-
-/// What a view says of the cluster's health.
-pub fn health(view: &StatusView) -> Health {
-    let mut unhealthy: Vec<_> = view.stacks.iter().filter_map(stack_trouble).collect();
-    let mut unknown = Vec::new();
-    match &view.kubernetes {
-        None => unhealthy.push("there is no API yet".to_owned()),
-        Some(kubernetes) => {
-            unhealthy.extend(super::kubernetes::trouble(kubernetes));
-            unknown.extend(super::kubernetes::unseen(kubernetes));
-        }
-    }
-    let mut remedy = None;
-    if let Some(AuthoritiesView { lost, unknown: why }) = &view.authorities {
-        unhealthy.extend(lost.as_ref().map(|lost| lost.reason.clone()));
-        unknown.extend(why.clone());
-        remedy = lost.as_ref().map(|lost| lost.remedy.clone());
-    }
-    Health {
-        unhealthy,
-        unknown,
-        lost: remedy,
-    }
-}
-
-/// A stack that is at rest and was neither left failed nor rolled back to nothing has none.
-fn stack_trouble(row: &StackRow) -> Option<String> {
-    let (stack, status) = (&row.stack, row.status.as_deref());
-    let Some(status) = status else {
-        return Some(format!("{stack} does not exist"));
-    };
-    (!rests(&StackStatus::from(status))).then(|| format!("{stack} is in {status}"))
 }
 
 /// A stack of AWS with what it holds.
@@ -254,6 +118,8 @@ pub fn view(
         server: None,
         kubernetes: None,
         authorities: None,
+        outside: None,
+        delete: format!("kube-cfn delete {cluster}"),
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
         database: output("database", crate::stacks::DATABASE_HOST).map(|host| DatabaseAddress {
             endpoint: match output("database", crate::stacks::DATABASE_PORT) {
@@ -295,6 +161,12 @@ fn failed(resource: &LiveResource) -> FailedResource {
     }
 }
 
+/// What keeps the network's stack from being deleted, and the command that goes on; nothing where that did not fail.
+pub fn network_lines(view: &StatusView) -> Vec<String> {
+    let outside = view.outside.as_ref();
+    outside.map_or_else(Vec::new, |outside| outside.network_lines(&view.delete))
+}
+
 /// The view as text for 80 columns; ages are counted to `now`.
 pub fn text(view: &StatusView, now: Timestamp) -> String {
     let rows = view.stacks.iter().map(|stack| {
@@ -327,6 +199,10 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
         text.push('\n');
         text.push_str(&line);
     }
+    for line in network_lines(view) {
+        text.push('\n');
+        text.push_str(&line);
+    }
     text.push_str("\n\n");
     for line in view.operation.iter().map(OperationView::line) {
         text.push_str(&line);
@@ -350,6 +226,11 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
             let _ = writeln!(text, "password  in Secrets Manager, {secret}");
         }
     }
+    if let Some(outside) = &view.outside {
+        for line in outside.lines(&view.cluster) {
+            let _ = writeln!(text, "{line}");
+        }
+    }
     if let Some(kubernetes) = &view.kubernetes {
         text.push_str(&super::kubernetes::nodes(kubernetes));
     }
@@ -365,20 +246,4 @@ fn trouble(stack: &StackRow) -> impl Iterator<Item = String> {
             stack.stack, resource.logical_id, resource.status
         )
     })
-}
-
-/// What is wrong with the authorities, and what to do.
-fn authorities_trouble(view: &AuthoritiesView) -> Vec<String> {
-    let AuthoritiesView { lost, unknown } = view;
-    let unknown = unknown
-        .iter()
-        .map(|why| listed_line("?? authorities: ", why));
-    let lost = lost.iter().flat_map(|lost| {
-        let next = format!("next: {}", lost.remedy);
-        [
-            listed_line("!! authorities: ", &lost.reason),
-            listed_line("   ", &next),
-        ]
-    });
-    unknown.chain(lost).collect()
 }

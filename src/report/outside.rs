@@ -1,11 +1,17 @@
 //! What lies outside the stacks as text: what a deletion removes, keeps and leaves alone, what is kept costs from then on,
 //! and what remains at its end.
 
+mod commands;
+mod names;
+
 use serde::Serialize;
 
 use crate::plan::DeletePlan;
 use crate::sweep::kubernetes::Seen;
 use crate::sweep::{Inventory, SweepReport};
+
+pub(in crate::report) use commands::{plain as delete_command, save_volume};
+pub(in crate::report) use names::{counted, purpose, short, size};
 
 /// What a deletion would do, for the question and for `--plan`.
 pub struct DeletionView<'a> {

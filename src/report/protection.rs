@@ -1,10 +1,14 @@
-//! The layers that protect a cluster's data: which are in force, as data and for people.
+//! The layers that protect a cluster's data, and what is left over outside its stacks: as data and for people.
 
 mod authorities;
+mod leftovers;
 mod nodes;
 mod snapshots;
 
 pub use authorities::{CopyRead, copy_layer, parameter_layers, unlisted_layer, validity_layer};
+pub use leftovers::{
+    Leftover, LeftoverFacts, LeftoverState, asks_kubernetes, leftovers, not_looked_for,
+};
 pub use nodes::node_certificates_layer;
 pub use snapshots::snapshot_layer;
 
@@ -21,9 +25,26 @@ pub struct Findings {
     pub layers: Vec<ProtectionLayer>,
     /// Stacks that should hold data and do not exist, or can't be checked in their present status.
     pub stacks: Vec<String>,
+    /// What lies outside the stacks, costs or is in the way, and is used by nothing.
+    pub leftovers: Vec<Leftover>,
 }
 
 impl Findings {
+    /// How many things outside the stacks are used by nothing.
+    pub fn orphaned(&self) -> usize {
+        self.leftovers_in(LeftoverState::Orphaned)
+    }
+
+    /// How much of what lies outside the stacks could not be looked for, or could not be judged.
+    pub fn not_judged(&self) -> usize {
+        self.leftovers_in(LeftoverState::Unknown)
+    }
+
+    fn leftovers_in(&self, state: LeftoverState) -> usize {
+        let all = self.leftovers.iter();
+        all.filter(|one| one.state == state).count()
+    }
+
     /// How many layers and stacks are missing.
     pub fn missing(&self) -> usize {
         self.count(LayerState::Missing) + self.stacks.len()
@@ -61,6 +82,7 @@ pub fn text(found: &Findings) -> String {
         let next = layer.next.as_ref().map(|next| format!("next: {next}"));
         lines.extend(next.map(|next| listed_line("   ", &next)));
     }
+    lines.extend(leftovers::lines(&found.leftovers));
     lines.extend(found.stacks.iter().map(|stack| format!("!! {stack}")));
     lines.join("\n")
 }

@@ -24,6 +24,7 @@ mod identities;
 mod kube;
 mod kubeconfig;
 mod node;
+mod outside;
 mod pki;
 mod preflight;
 mod progress;

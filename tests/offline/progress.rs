@@ -7,5 +7,6 @@ mod renderers;
 pub mod runs;
 mod screens;
 mod streams;
+mod sweep;
 mod terminal;
 mod waiting;

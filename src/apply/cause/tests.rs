@@ -93,7 +93,20 @@ fn undeletable_resource_is_the_cause_of_a_failed_deletion() {
     )];
     let found = failure(Verb::Delete, None, &events, &WORDS).expect("a failure");
     assert_eq!(found.resource.as_deref(), Some("the Subnet"));
-    assert!(found.hint.is_some_and(|hint| hint.contains("Kubernetes")));
+    let again = |hint: String| hint.starts_with("`kube-cfn delete NAME` again");
+    assert!(found.hint.is_some_and(again));
+}
+
+#[test]
+fn resource_in_use_advises_a_deletion_of_the_cluster_only_where_it_is_deleted() {
+    for verb in [Verb::Create, Verb::Update] {
+        let reason = "resource sg-0a1 has a dependent object";
+        let events = [event(9, "Group", "DELETE_FAILED", reason)];
+        let found = failure(verb, None, &events, &WORDS).expect("a failure");
+        let hint = found.hint.expect("a hint");
+        assert!(!hint.contains("kube-cfn delete"), "{hint}");
+        assert!(hint.contains("`kube-cfn status NAME`"), "{hint}");
+    }
 }
 
 #[test]

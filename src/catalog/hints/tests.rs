@@ -67,11 +67,14 @@ fn hints_of_the_table_have_a_real_text() {
 #[test]
 fn hints_fit_one_report_line() {
     for case in all() {
-        let text = hint(case.of_type, case.operation, case.reason)
-            .expect("a hint")
-            .text;
-        assert!(text.len() <= 69, "{} columns: {text}", text.len());
-        assert!(!text.contains('{'), "{text}");
+        let found = hint(case.of_type, case.operation, case.reason).expect("a hint");
+        for text in [Some(&*found.text), found.text_on_deletion]
+            .into_iter()
+            .flatten()
+        {
+            assert!(text.len() <= 69, "{} columns: {text}", text.len());
+            assert!(!text.contains('{'), "{text}");
+        }
     }
 }
 

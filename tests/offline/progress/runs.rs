@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
-use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Span, Verb};
+use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Span, SweepPart, Verb};
 use kube_cfn::stacks::StackKind::{self, Base, ControlPlane, Database, Edge, Network};
 
 /// Seconds after the start of every run.
@@ -106,12 +106,31 @@ impl Run {
         self
     }
 
+    /// How far the removal outside the stacks is that began at `since`.
+    pub fn sweep(mut self, second: i64, since: i64, parts: Vec<SweepPart>) -> Self {
+        self.events.push(Event::Sweep {
+            at: at(second),
+            since: at(since),
+            parts,
+        });
+        self
+    }
+
     pub fn finished(mut self, second: i64, succeeded: bool) -> Self {
         self.events.push(Event::RunFinished {
             at: at(second),
             succeeded,
         });
         self
+    }
+}
+
+pub fn part(name: &str, done: usize, wanted: usize, state: &str) -> SweepPart {
+    SweepPart {
+        name: name.to_owned(),
+        done,
+        wanted,
+        state: state.to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use console::measure_text_width;
 use kube_cfn::cloud::{ResourceStatus, StackStatus};
-use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Span, Verb};
+use kube_cfn::events::{Event, Expected, Failure, Outcome, Place, Span, SweepPart, Verb};
 use kube_cfn::progress::{LineRenderer, Model, Renderer};
 use kube_cfn::stacks::StackKind;
 use proptest::prelude::*;
@@ -80,6 +80,16 @@ fn announced() -> impl Strategy<Value = Expected> {
     )
 }
 
+fn part() -> impl Strategy<Value = SweepPart> {
+    let done = prop_oneof![0..20usize, any::<usize>()];
+    (words(), done, 0..20usize, words()).prop_map(|(name, done, wanted, state)| SweepPart {
+        name,
+        done,
+        wanted,
+        state,
+    })
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let time = -50..90_000i64;
     let kind = prop_oneof![
@@ -103,6 +113,8 @@ fn event() -> impl Strategy<Value = Event> {
             Event::StackSettled { at: at(time), stack, outcome }),
         2 => (time.clone(), proptest::option::of(stack()), words()).prop_map(|(time, stack, text)|
             Event::Note { at: at(time), stack, text }),
+        2 => (time.clone(), 0..4i64, proptest::collection::vec(part(), 0..20)).prop_map(|(time, since, parts)|
+            Event::Sweep { at: at(time), since: at(since), parts }),
         1 => (time, any::<bool>()).prop_map(|(time, succeeded)|
             Event::RunFinished { at: at(time), succeeded }),
     ]
@@ -135,18 +147,20 @@ proptest! {
     fn every_event_is_a_line_of_its_own_and_a_failure_five_at_most(events in proptest::collection::vec(event(), 0..30)) {
         let mut out = Vec::new();
         let mut renderer = LineRenderer::new(&mut out);
-        let (mut least, mut reports) = (0, 0);
+        let (mut least, mut reports, mut swept) = (0, 0, 0);
         for event in &events {
             renderer.render(event).expect("an event");
             match event {
                 Event::RunStarted { stacks, .. } => least += 1 + stacks.len(),
                 // Five lines at most, and none when the cause was shown already.
                 Event::Failed { .. } => reports += 1,
+                // Only what changed has a line.
+                Event::Sweep { parts, .. } => swept += parts.len(),
                 _ => least += 1,
             }
         }
         drop(renderer);
         let lines = String::from_utf8_lossy(&out).lines().count();
-        prop_assert!((least..=least + 5 * reports).contains(&lines), "{lines} of {least}");
+        prop_assert!((least..=least + 5 * reports + swept).contains(&lines), "{lines} of {least}");
     }
 }

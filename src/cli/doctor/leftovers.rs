@@ -1,0 +1,105 @@
+//! What is left over outside the stacks: what was found there, held against what Kubernetes has.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::cli::api_access::ApiArgs;
+use crate::cli::session::Session;
+use crate::cloud::outside::{OutsideKind, OutsideScope};
+use crate::cloud::{CloudError, Outside as _};
+use crate::common::Clock as _;
+use crate::forecast::prices::Prices;
+use crate::kube::Api;
+use crate::operation;
+use crate::plan::Survey;
+use crate::report::protection::{self, Leftover, LeftoverFacts};
+use crate::stacks::{API_HOST, StackKind};
+use crate::sweep::{self, Inventory, Owner, Scope, Seen, kubernetes};
+
+/// How long Kubernetes has for an answer.
+const API_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What is left over. Kubernetes is asked only where something depends on its answer.
+pub async fn leftovers(session: &Session, survey: &Survey, api: &ApiArgs) -> Vec<Leftover> {
+    let (cloud, name) = (&session.cloud, &session.spec().name);
+    let looked = async {
+        let scope = Scope::of(cloud, name, &survey.found).await?;
+        let inventory = sweep::look(cloud, &scope).await?;
+        Ok::<_, CloudError>((scope, inventory))
+    };
+    let (scope, inventory) = match looked.await {
+        Ok(looked) => looked,
+        Err(error) => return vec![protection::not_looked_for(&error.to_string())],
+    };
+    let (kubernetes, used_groups, operation) = futures::join!(
+        objects(session, survey, &inventory, api),
+        used_groups(session, &scope.asked, &inventory),
+        operation::read(cloud, name),
+    );
+    let operation = operation.map(|held| held.map(|run| run.to_string()));
+    protection::leftovers(&LeftoverFacts {
+        cluster: name,
+        region: &session.identity.region,
+        inventory: &inventory,
+        kubernetes: &kubernetes,
+        used_groups: &used_groups,
+        operation: &operation.map_err(|error| error.to_string()),
+        prices: &Prices::table(),
+        now: cloud.now(),
+    })
+}
+
+/// What Kubernetes has, where that decides anything.
+async fn objects(
+    session: &Session,
+    survey: &Survey,
+    inventory: &Inventory,
+    args: &ApiArgs,
+) -> Seen {
+    let edge = survey.named(&StackKind::Edge.stack_name(&survey.cluster));
+    let host = edge.and_then(|edge| edge.outputs.get(API_HOST));
+    let control_plane = survey.named(&StackKind::ControlPlane.stack_name(&survey.cluster));
+    let (Some(host), Some(_)) = (host, control_plane) else {
+        return Seen::NoApi;
+    };
+    if !protection::asks_kubernetes(inventory) {
+        return Seen::Silent("it was not asked".to_owned());
+    }
+    let asked = async {
+        let reached = session.api().connect(host, args).await;
+        let reached = reached.map_err(|error| error.to_string())?;
+        if let Some(why) = reached.no_credentials_reason {
+            return Err(why);
+        }
+        let api = Api::connect(&reached.connection).map_err(|error| args.explain(&error))?;
+        let objects = kubernetes::objects(&api).await;
+        objects.map_err(|error| args.explain(&error))
+    };
+    match tokio::time::timeout(API_TIMEOUT, asked).await {
+        Ok(Ok(objects)) => Seen::Objects(objects),
+        Ok(Err(why)) => Seen::Silent(why),
+        Err(_) => Seen::Silent(format!(
+            "no answer within {} seconds",
+            API_TIMEOUT.as_secs()
+        )),
+    }
+}
+
+/// The security groups that any network interface has, those of stacks included: a group that their machines use is used.
+async fn used_groups(
+    session: &Session,
+    scope: &OutsideScope,
+    inventory: &Inventory,
+) -> Result<BTreeSet<String>, String> {
+    let is_group = |kind| kind == OutsideKind::SecurityGroup;
+    let mut own = inventory
+        .found
+        .iter()
+        .filter(|one| one.owner != Owner::Foreign);
+    if !own.any(|one| is_group(one.resource.kind)) {
+        return Ok(BTreeSet::new());
+    }
+    let interfaces = session.cloud.outside(OutsideKind::Interface, scope).await;
+    let interfaces = interfaces.map_err(|error| error.to_string())?;
+    Ok(interfaces.into_iter().flat_map(|one| one.uses).collect())
+}

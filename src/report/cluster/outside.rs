@@ -1,0 +1,337 @@
+//! What a cluster has outside its stacks, as `status` shows it: load balancers with their Services, volumes with their
+//! claims, machines that no group has, what stacks left; and what keeps a network from being deleted.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cloud::outside::OutsideKind;
+use crate::common::text::{clean, count, listed_line};
+use crate::report::outside::{counted, purpose, short, size};
+use crate::sweep::kinds::row;
+use crate::sweep::{Disposition, Found, Inventory, Owner, Purpose, UnknownKind};
+
+/// Names that one line has.
+const SHOWN: usize = 5;
+/// In front of the lines.
+const LABEL: &str = "outside   ";
+const BELOW: &str = "          ";
+
+/// What lies outside the stacks of a cluster.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutsideView {
+    /// What is the cluster's.
+    resources: Vec<OutsideRow>,
+    /// How many things of others lie in its VPC.
+    foreign: usize,
+    /// What keeps its network's stack from being deleted, after that has failed: also things of others.
+    holds_network: Vec<OutsideRow>,
+    /// What could not be looked for, and why.
+    unknown: Vec<UnknownKind>,
+    /// Why nothing was looked for.
+    not_looked_for: Option<String>,
+    /// Whether a deletion of the network's stack failed.
+    #[serde(skip)]
+    is_network_stuck: bool,
+}
+
+/// One resource.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutsideRow {
+    kind: OutsideKind,
+    id: String,
+    owner: Owner,
+    purpose: Option<Purpose>,
+    /// What `kube-cfn delete` does with it.
+    disposition: Disposition,
+    state: Option<String>,
+    bytes: Option<u64>,
+    created: Option<Timestamp>,
+    #[serde(skip)]
+    found: Found,
+}
+
+impl OutsideView {
+    /// Of what was found; `is_network_stuck` where the network's stack is in DELETE_FAILED.
+    pub fn of(inventory: &Inventory, is_network_stuck: bool) -> Self {
+        let Inventory { found, unknown } = inventory;
+        let is_own = |found: &&Found| match found.owner {
+            Owner::Kubernetes | Owner::Stack => true,
+            Owner::Foreign => false,
+        };
+        let holds = |found: &&Found| is_network_stuck && row(found.resource.kind).holds_network;
+        Self {
+            resources: found.iter().filter(is_own).map(OutsideRow::of).collect(),
+            foreign: found.iter().filter(|one| !is_own(one)).count(),
+            holds_network: found.iter().filter(holds).map(OutsideRow::of).collect(),
+            unknown: unknown.clone(),
+            not_looked_for: None,
+            is_network_stuck,
+        }
+    }
+
+    /// Where nothing could be looked for.
+    pub fn not_looked_for(why: impl Into<String>) -> Self {
+        Self {
+            not_looked_for: Some(why.into()),
+            ..Self::of(&Inventory::default(), false)
+        }
+    }
+
+    /// The section of `status`, a line for each kind of thing.
+    pub(super) fn lines(&self, cluster: &str) -> Vec<String> {
+        if let Some(why) = &self.not_looked_for {
+            return vec![listed_line(LABEL, &format!("not looked for: {why}"))];
+        }
+        let of = |kinds: &[OutsideKind]| -> Vec<&OutsideRow> {
+            let all = self.resources.iter();
+            all.filter(|row| kinds.contains(&row.kind)).collect()
+        };
+        let balancers = of(&[OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer]);
+        let mut texts = Vec::new();
+        texts.extend(balancers_text(&balancers));
+        texts.extend(volumes_text(&of(&[OutsideKind::Volume])));
+        texts.extend(machines_text(&self.machines()));
+        texts.extend(others_text(&self.others(), cluster));
+        if texts.is_empty() {
+            let but = if self.unknown.is_empty() {
+                ""
+            } else {
+                ", as far as could be seen"
+            };
+            texts.push(format!("nothing of {cluster} lies outside its stacks{but}"));
+        }
+        if self.foreign > 0 {
+            texts.push(format!(
+                "{} of others in its VPC",
+                count(self.foreign, "resource")
+            ));
+        }
+        texts.extend(self.unknown_text());
+        let labels = std::iter::once(LABEL).chain(std::iter::repeat(BELOW));
+        let lines = texts.iter().zip(labels);
+        lines
+            .map(|(text, label)| listed_line(label, text))
+            .collect()
+    }
+
+    /// What keeps the network from being deleted, and the command that goes on; nothing where that did not fail.
+    pub fn network_lines(&self, delete: &str) -> Vec<String> {
+        if !self.is_network_stuck {
+            return Vec::new();
+        }
+        let (foreign, own): (Vec<_>, Vec<_>) = self
+            .holds_network
+            .iter()
+            .partition(|row| row.owner == Owner::Foreign);
+        let mut texts = Vec::new();
+        if !own.is_empty() {
+            texts.push(format!("held by {}", named(&own)));
+        }
+        if !foreign.is_empty() {
+            texts.push(format!(
+                "held by what others put into the VPC: {}: never touched by kube-cfn; remove it, or ask its owner",
+                named(&foreign)
+            ));
+        }
+        let holding = self
+            .unknown
+            .iter()
+            .filter(|one| row(one.kind).holds_network);
+        let unknown: Vec<&str> = holding.map(|one| row(one.kind).name).collect();
+        if !unknown.is_empty() {
+            texts.push(format!("not looked for: {}", unknown.join(", ")));
+        } else if texts.is_empty() {
+            texts.push("nothing is found that holds it any more".to_owned());
+        }
+        let lines = texts.iter().map(|text| listed_line("!! network: ", text));
+        let next = format!("next: `{delete}` removes what is the cluster's, and goes on");
+        lines.chain([listed_line("   ", &next)]).collect()
+    }
+
+    /// What is worth a remark: it costs, and no part of the cluster's health depends on it. `is_running` while a command
+    /// holds the operation lock: it may be about to end a machine.
+    pub(super) fn remarks(&self, is_running: bool) -> Vec<String> {
+        let detached = self
+            .machines()
+            .into_iter()
+            .filter(|_| !is_running)
+            .map(|machine| {
+                format!(
+                    "machine {} is detached from its group, and nothing replaces it",
+                    machine.id
+                )
+            });
+        let left = self.resources.iter().filter(|row| row.is_left());
+        let left = left.map(|row| format!("{} is left of a stack that is gone", row.name()));
+        let unknown = self.unknown_text();
+        let nothing = self.not_looked_for.iter();
+        let nothing =
+            nothing.map(|why| format!("nothing outside the stacks was looked for: {why}"));
+        detached.chain(left).chain(unknown).chain(nothing).collect()
+    }
+
+    /// Kinds that could not be looked for. A caller without the rights has many of them: one reason shows which.
+    fn unknown_text(&self) -> Option<String> {
+        let first = self.unknown.first()?;
+        let names: Vec<&str> = self.unknown.iter().map(|one| row(one.kind).name).collect();
+        let why = clean(&first.why);
+        Some(match names.len() {
+            1 => format!("not looked for: {}: {why}", names[0]),
+            _ => format!(
+                "not looked for: {}; why the first was not: {why}; -o json has every reason",
+                names.join(", ")
+            ),
+        })
+    }
+
+    /// Machines that are in no group any more.
+    fn machines(&self) -> Vec<&OutsideRow> {
+        let all = self.resources.iter();
+        all.filter(|row| row.kind == OutsideKind::Machine).collect()
+    }
+
+    /// What has no line of its own.
+    fn others(&self) -> Vec<&OutsideRow> {
+        let has_line = |kind| match kind {
+            OutsideKind::LoadBalancer
+            | OutsideKind::ClassicLoadBalancer
+            | OutsideKind::Volume
+            | OutsideKind::Machine => true,
+            OutsideKind::TargetGroup
+            | OutsideKind::GroupRule
+            | OutsideKind::SecurityGroup
+            | OutsideKind::Interface
+            | OutsideKind::Snapshot
+            | OutsideKind::DnsRecord
+            | OutsideKind::LogGroup
+            | OutsideKind::Backup
+            | OutsideKind::Bucket
+            | OutsideKind::Key
+            | OutsideKind::Subnet
+            | OutsideKind::RouteTable
+            | OutsideKind::Endpoint
+            | OutsideKind::Peering => false,
+        };
+        let all = self.resources.iter();
+        all.filter(|row| !has_line(row.kind)).collect()
+    }
+}
+
+impl OutsideRow {
+    fn of(found: &Found) -> Self {
+        let resource = &found.resource;
+        Self {
+            kind: resource.kind,
+            id: resource.id.clone(),
+            owner: found.owner,
+            purpose: found.purpose.clone(),
+            disposition: found.disposition,
+            state: resource.state.clone(),
+            bytes: resource.bytes,
+            created: resource.created,
+            found: found.clone(),
+        }
+    }
+
+    /// `bucket canary-state-1a2b`
+    fn name(&self) -> String {
+        format!("{} {}", row(self.kind).name, short(&self.found.resource))
+    }
+
+    fn claim(&self) -> Option<String> {
+        match &self.purpose {
+            Some(Purpose::Claim(name)) => Some(clean(name)),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Whether a stack that is gone left it, and a deletion would remove it.
+    fn is_left(&self) -> bool {
+        self.owner == Owner::Stack
+            && self.disposition == Disposition::Removed
+            && self.kind != OutsideKind::Machine
+    }
+}
+
+fn balancers_text(rows: &[&OutsideRow]) -> Option<String> {
+    let name = |row: &&OutsideRow| match &row.purpose {
+        Some(Purpose::Service(name) | Purpose::Ingress(name)) => clean(name),
+        Some(_) | None => short(&row.found.resource),
+    };
+    let names = few(rows.iter().map(name).collect());
+    (!rows.is_empty()).then(|| format!("{} for {names}", count(rows.len(), "load balancer")))
+}
+
+/// Claims by name; volumes of none by their ids.
+fn volumes_text(rows: &[&OutsideRow]) -> Option<String> {
+    let (with, without): (Vec<&OutsideRow>, Vec<&OutsideRow>) =
+        rows.iter().partition(|row| row.claim().is_some());
+    let claims: Vec<String> = with.iter().filter_map(|row| row.claim()).collect();
+    let ids: Vec<String> = without.iter().map(|row| row.id.clone()).collect();
+    let bytes = rows.iter().filter_map(|row| row.bytes).sum::<u64>();
+    let claims = (!claims.is_empty()).then(|| format!("claims {}", few(claims)));
+    let ids = (!ids.is_empty()).then(|| format!("without a claim: {}", few(ids)));
+    let names: Vec<String> = claims.into_iter().chain(ids).collect();
+    (!rows.is_empty()).then(|| {
+        let number = count(rows.len(), "volume");
+        format!("{number}, {}: {}", size(bytes), names.join("; "))
+    })
+}
+
+fn machines_text(rows: &[&OutsideRow]) -> Option<String> {
+    let name = |row: &&OutsideRow| match &row.state {
+        Some(state) => format!("{} ({})", row.id, clean(state)),
+        None => row.id.clone(),
+    };
+    let (machines, group) = match rows.len() {
+        0 => return None,
+        1 => ("1 machine".to_owned(), "its group"),
+        more => (format!("{more} machines"), "their groups"),
+    };
+    let names = few(rows.iter().map(name).collect());
+    Some(format!("{machines} detached from {group}: {names}"))
+}
+
+/// What is left, by kinds: counted where Kubernetes made it, named where a stack left it.
+fn others_text(rows: &[&OutsideRow], cluster: &str) -> Vec<String> {
+    let (left, made): (Vec<&OutsideRow>, Vec<&OutsideRow>) =
+        rows.iter().partition(|row| row.is_left());
+    let kinds = OutsideKind::ALL.into_iter().filter_map(|kind| {
+        let of_kind = || made.iter().filter(move |row| row.kind == kind);
+        let number = of_kind().count();
+        let bytes = of_kind().filter_map(|row| row.bytes).sum::<u64>();
+        let bytes = (bytes > 0).then(|| format!(" ({})", size(bytes)));
+        (number > 0).then(|| counted(kind, number) + &bytes.unwrap_or_default())
+    });
+    let kinds: Vec<String> = kinds.collect();
+    let names: Vec<String> = left
+        .iter()
+        .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
+        .collect();
+    let made = (!kinds.is_empty()).then(|| kinds.join(", "));
+    made.into_iter().chain(names).collect()
+}
+
+/// Everything by kind, name and purpose.
+fn named(rows: &[&OutsideRow]) -> String {
+    let name = |row: &&OutsideRow| match &row.purpose {
+        Some(Purpose::Service(of) | Purpose::Ingress(of)) => {
+            format!("{} of {}", row.name(), clean(of))
+        }
+        Some(_) | None => row.name(),
+    };
+    rows.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// The first names, and how many more there are.
+fn few(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let text = names.join(", ");
+    if more == 0 {
+        return text;
+    }
+    format!("{text} and {more} more, see -o json")
+}

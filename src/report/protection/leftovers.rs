@@ -1,0 +1,135 @@
+//! What is left over outside the stacks: it costs or is in the way, and nothing uses it any more. Pure: it judges what
+//! was found. Kinds, their names and what becomes of them are those of the sweep's table.
+
+mod judge;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::cloud::outside::OutsideKind;
+use crate::common::text::{clean, listed_line};
+use crate::forecast::prices::Prices;
+use crate::report::outside::counted;
+use crate::sweep::kinds::row;
+use crate::sweep::{Inventory, Seen};
+use judge::{is_volume_of_kubernetes, service};
+
+/// Lines that one kind has on a screen.
+const SHOWN: usize = 10;
+
+/// What was read.
+pub struct LeftoverFacts<'a> {
+    pub cluster: &'a str,
+    pub region: &'a str,
+    pub inventory: &'a Inventory,
+    /// Needed only where [`asks_kubernetes`] says so.
+    pub kubernetes: &'a Seen,
+    /// Ids of the security groups that network interfaces have, or why those could not be listed.
+    pub used_groups: &'a Result<BTreeSet<String>, String>,
+    /// The run that holds the operation lock, or why that is not known.
+    pub operation: &'a Result<Option<String>, String>,
+    pub prices: &'a Prices,
+    pub now: Timestamp,
+}
+
+/// Something outside the stacks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leftover {
+    /// `None` where nothing could be looked for.
+    pub kind: Option<OutsideKind>,
+    /// `None` where it is about several resources, or about a kind.
+    pub id: Option<String>,
+    pub state: LeftoverState,
+    /// The state in words.
+    pub text: String,
+    pub bytes: Option<u64>,
+    /// US dollars by list prices; `None` where that is not known.
+    pub monthly_usd: Option<f64>,
+    /// The command that ends it.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LeftoverState {
+    /// Nothing uses it.
+    Orphaned,
+    /// A command that runs ends it.
+    Ending,
+    /// It could not be looked for, or what would use it could not be asked.
+    Unknown,
+}
+
+/// Whether Kubernetes knows what is to be judged: Services of load balancers, claims of volumes.
+pub fn asks_kubernetes(inventory: &Inventory) -> bool {
+    let mut all = inventory.found.iter();
+    all.any(|found| service(found).is_some() || is_volume_of_kubernetes(found))
+}
+
+/// Where nothing outside the stacks could be looked for.
+pub fn not_looked_for(why: &str) -> Leftover {
+    Leftover {
+        kind: None,
+        id: None,
+        state: LeftoverState::Unknown,
+        text: format!("nothing could be looked for: {}", clean(why)),
+        bytes: None,
+        monthly_usd: None,
+        next: None,
+    }
+}
+
+/// What is left over, by kind, and what could not be judged.
+pub fn leftovers(facts: &LeftoverFacts<'_>) -> Vec<Leftover> {
+    let found = facts.inventory.found.iter();
+    let mut all: Vec<Leftover> = found.filter_map(|found| facts.judge(found)).collect();
+    all.extend(facts.unjudged());
+    all.extend(facts.inventory.unknown.iter().map(|unknown| Leftover {
+        kind: Some(unknown.kind),
+        text: format!(
+            "{}: could not be looked for: {}",
+            row(unknown.kind).name,
+            clean(&unknown.why)
+        ),
+        ..not_looked_for("")
+    }));
+    all
+}
+
+/// The lines of `doctor`: each with the command below it.
+pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
+    if all.is_empty() {
+        return vec![line("ok", "nothing is left over there")];
+    }
+    let mut lines = Vec::new();
+    let mut numbers: BTreeMap<Option<OutsideKind>, usize> = BTreeMap::new();
+    for one in all {
+        let number = numbers.entry(one.kind).or_default();
+        *number += 1;
+        if *number > SHOWN {
+            continue;
+        }
+        let mark = match one.state {
+            LeftoverState::Orphaned => "!!",
+            LeftoverState::Ending => "--",
+            LeftoverState::Unknown => "??",
+        };
+        lines.push(line(mark, &one.text));
+        let next = one.next.as_ref().map(|next| format!("next: {next}"));
+        lines.extend(next.map(|next| listed_line("   ", &next)));
+    }
+    let more = numbers.into_iter().filter_map(|(kind, number)| {
+        let more = number.checked_sub(SHOWN).filter(|more| *more > 0)?;
+        let text = format!("{} more; -o json lists all", counted(kind?, more));
+        Some(line("!!", &text))
+    });
+    lines.extend(more);
+    lines
+}
+
+fn line(mark: &str, text: &str) -> String {
+    listed_line("", &format!("{mark} {:<14} {text}", "outside"))
+}

@@ -1,0 +1,5 @@
+//! What lies outside the stacks, on the screens of `status` and `doctor`.
+
+mod doctor;
+mod found;
+mod status;

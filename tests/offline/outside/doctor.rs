@@ -1,0 +1,343 @@
+//! `doctor`: what nothing uses any more, with the command that ends it; what is not known is never shown as missing.
+
+use std::collections::BTreeSet;
+
+use kube_cfn::cloud::OutsideKind::{
+    self, Backup, Bucket, Interface, Key, LoadBalancer, LogGroup, Snapshot, Volume,
+};
+use kube_cfn::forecast::prices::Prices;
+use kube_cfn::report::protection::{
+    Findings, Leftover, LeftoverFacts, LeftoverState, asks_kubernetes, leftovers, not_looked_for,
+    text,
+};
+use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume as PersistentVolume};
+use kube_cfn::sweep::{Found, Inventory, Seen};
+
+use super::found::{
+    balancer, classic, foreign, group, inventory, left, machine, now, rule, stated, target_group,
+    unknown, usual, volume,
+};
+use crate::support::golden;
+
+/// A look at a cluster of which Kubernetes says what it has.
+struct Look {
+    kubernetes: Seen,
+    used_groups: Result<BTreeSet<String>, String>,
+    operation: Result<Option<String>, String>,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            kubernetes: Seen::Objects(objects()),
+            used_groups: Ok(BTreeSet::from(["sg-0a1".to_owned()])),
+            operation: Ok(None),
+        }
+    }
+}
+
+impl Look {
+    fn at(&self, inventory: &Inventory) -> Vec<Leftover> {
+        leftovers(&LeftoverFacts {
+            cluster: "canary",
+            region: "eu-west-1",
+            inventory,
+            kubernetes: &self.kubernetes,
+            used_groups: &self.used_groups,
+            operation: &self.operation,
+            prices: &Prices::table(),
+            now: now(),
+        })
+    }
+
+    fn at_one(&self, found: Found) -> Option<Leftover> {
+        let mut all = self.at(&inventory(vec![found]));
+        assert!(all.len() <= 1, "{all:#?}");
+        all.pop()
+    }
+}
+
+/// What a cluster with everything of [`usual`] has: two Services, three claims.
+fn objects() -> Objects {
+    let service = |name: &str| Service {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+        address: None,
+    };
+    let claim = |name: &str| Claim {
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+    };
+    let volume = |id: &str, claim: &str| PersistentVolume {
+        name: format!("pvc-{id}"),
+        volume_id: Some(id.to_owned()),
+        claim: Some(format!("default/{claim}")),
+        gib: Some(20),
+        reclaim_policy: "Delete".to_owned(),
+    };
+    Objects {
+        services: vec![service("web"), service("api")],
+        volumes: vec![
+            volume("vol-0a1", "data-0"),
+            volume("vol-0a2", "data-1"),
+            volume("vol-0a3", "data-2"),
+        ],
+        claims: vec![claim("data-0"), claim("data-1"), claim("data-2")],
+        workloads: Vec::new(),
+    }
+}
+
+fn silent() -> Look {
+    Look {
+        kubernetes: Seen::Silent("no answer within 15 seconds".to_owned()),
+        ..Look::default()
+    }
+}
+
+fn findings(leftovers: Vec<Leftover>) -> Findings {
+    Findings {
+        cluster: "canary".to_owned(),
+        layers: Vec::new(),
+        stacks: Vec::new(),
+        leftovers,
+    }
+}
+
+fn screen(name: &str, leftovers: Vec<Leftover>) {
+    golden::check(
+        &format!("outside/{name}.txt"),
+        &(text(&findings(leftovers)) + "\n"),
+    );
+}
+
+fn state(leftover: Option<Leftover>) -> Option<LeftoverState> {
+    leftover.map(|one| one.state)
+}
+
+#[test]
+fn cluster_in_use_has_nothing_left_over() {
+    let all = Look::default().at(&usual());
+    assert_eq!(all, Vec::new());
+    let found = findings(all);
+    assert_eq!((found.orphaned(), found.not_judged()), (0, 0));
+    assert_eq!(text(&found), "ok outside        nothing is left over there");
+}
+
+#[test]
+fn everything_left_over_has_its_command() {
+    let inventory = inventory(vec![
+        machine("i-0a1", "running"),
+        balancer("k8s-old", "default/old"),
+        classic("c0ffee", "shop/old"),
+        target_group("k8s-old-80", &[]),
+        rule("sgr-0b2", &["sg-0b2", "sg-nodes"]),
+        group("sg-0b2", "default/old"),
+        stated(
+            super::found::found(
+                Interface,
+                "eni-0b2",
+                kube_cfn::sweep::Owner::Kubernetes,
+                None,
+            ),
+            "available",
+        ),
+        volume("vol-0b1", 50, Some("default/gone"), "available"),
+        volume("vol-0b2", 8, None, "available"),
+        left(Volume, "vol-0c1", "control-plane"),
+        left(Bucket, "canary-base-state-1a2b", "base"),
+        left(Key, "arn:aws:kms:eu-west-1:123456789012:key/1a2b", "base"),
+    ]);
+    let all = Look::default().at(&inventory);
+    // All but the rule, which is named with its group.
+    assert_eq!(all.len(), inventory.found.len() - 1);
+    for one in &all {
+        assert_eq!(one.state, LeftoverState::Orphaned, "{one:?}");
+        let next = one.next.as_deref().unwrap();
+        assert!(
+            next.contains("`aws ") && next.contains("--region eu-west-1"),
+            "{next}"
+        );
+        assert!(next.contains(one.id.as_deref().unwrap()), "{next}");
+    }
+    screen("doctor", all);
+}
+
+#[test]
+fn what_kubernetes_does_not_say_is_unknown_and_not_missing() {
+    let all = silent().at(&usual());
+    assert!(
+        all.iter().all(|one| one.state == LeftoverState::Unknown),
+        "{all:#?}"
+    );
+    assert_eq!(findings(all.clone()).orphaned(), 0);
+    screen("doctor-silent", all);
+    // A volume that a machine has is in use, whatever Kubernetes says.
+    let used = volume("vol-0a1", 20, Some("default/data-0"), "in-use");
+    assert_eq!(silent().at_one(used), None);
+}
+
+#[test]
+fn kubernetes_is_asked_only_where_it_decides() {
+    assert!(asks_kubernetes(&usual()));
+    let not_asked = inventory(vec![
+        machine("i-0a1", "running"),
+        group("sg-0a1", "default/web"),
+        foreign(LoadBalancer, "arn:x"),
+        left(Volume, "vol-0c1", "control-plane"),
+    ]);
+    assert!(!asks_kubernetes(&not_asked));
+}
+
+#[test]
+fn without_kubernetes_its_load_balancers_are_left_over() {
+    let look = Look {
+        kubernetes: Seen::NoApi,
+        ..Look::default()
+    };
+    let one = look.at_one(balancer("k8s-web", "default/web")).unwrap();
+    assert_eq!(one.state, LeftoverState::Orphaned);
+    assert!(one.next.unwrap().contains("`kube-cfn delete canary`"));
+    let volume = volume("vol-0a1", 20, Some("default/data-0"), "available");
+    assert_eq!(state(look.at_one(volume)), Some(LeftoverState::Orphaned));
+}
+
+#[test]
+fn volume_is_left_over_without_its_claim() {
+    let look = Look::default();
+    let of = |id: &str, state: &str| look.at_one(volume(id, 20, Some("default/data-0"), state));
+    assert_eq!(
+        of("vol-0a1", "available"),
+        None,
+        "a claim may wait for its pod"
+    );
+    assert_eq!(
+        state(of("vol-0b1", "available")),
+        Some(LeftoverState::Orphaned)
+    );
+    assert_eq!(of("vol-0b1", "in-use"), None, "a machine has it");
+    let mut kept = objects();
+    kept.claims.remove(0);
+    let look = Look {
+        kubernetes: Seen::Objects(kept),
+        ..Look::default()
+    };
+    let one = look
+        .at_one(volume("vol-0a1", 20, Some("default/data-0"), "available"))
+        .unwrap();
+    assert!(
+        one.text
+            .contains("PersistentVolume pvc-vol-0a1, whose claim is gone"),
+        "{}",
+        one.text
+    );
+    assert_eq!(one.bytes, Some(20 << 30));
+    let monthly = one.monthly_usd.unwrap();
+    assert!((1.0..3.0).contains(&monthly), "{monthly}");
+}
+
+#[test]
+fn machine_is_left_over_unless_a_run_ends_it() {
+    let of = |operation: Result<Option<String>, String>, at: &str| {
+        let look = Look {
+            operation,
+            ..Look::default()
+        };
+        look.at_one(machine("i-0a1", at))
+    };
+    let one = of(Ok(None), "running").unwrap();
+    assert_eq!(one.state, LeftoverState::Orphaned);
+    assert!(
+        one.text.contains(
+            "i-0a1 of canary-pool-web is in no group any more (running, launched 3d ago)"
+        ),
+        "{}",
+        one.text
+    );
+    assert_eq!(
+        one.next.as_deref(),
+        Some("`aws ec2 terminate-instances --region eu-west-1 --instance-ids i-0a1`")
+    );
+    let run = "`apply` by ann".to_owned();
+    let one = of(Ok(Some(run)), "running").unwrap();
+    assert_eq!(one.state, LeftoverState::Ending);
+    assert!(
+        one.next.is_none() && one.text.contains("`apply` by ann"),
+        "{one:?}"
+    );
+    let one = of(Err("denied".to_owned()), "running").unwrap();
+    assert_eq!(one.state, LeftoverState::Unknown);
+    assert_eq!(of(Ok(None), "shutting-down"), None);
+}
+
+#[test]
+fn group_is_left_over_without_an_interface() {
+    let of = |used_groups: Result<BTreeSet<String>, String>| {
+        let look = Look {
+            used_groups,
+            ..Look::default()
+        };
+        look.at(&inventory(vec![
+            rule("sgr-0a1", &["sg-0a1", "sg-nodes"]),
+            group("sg-0a1", "default/web"),
+        ]))
+    };
+    assert_eq!(of(Ok(BTreeSet::from(["sg-0a1".to_owned()]))), Vec::new());
+    let unused = of(Ok(BTreeSet::from(["sg-nodes".to_owned()])));
+    assert_eq!(unused.len(), 1);
+    let next = unused[0].next.as_deref().unwrap();
+    assert!(
+        next.contains("after the rules that name it: sgr-0a1"),
+        "{next}"
+    );
+    let unknown = of(Err("denied".to_owned()));
+    assert_eq!(unknown.len(), 1);
+    assert_eq!(unknown[0].state, LeftoverState::Unknown);
+}
+
+#[test]
+fn what_is_kept_or_somebody_elses_is_not_left_over() {
+    for kind in OutsideKind::ALL {
+        let one = Look::default().at_one(foreign(kind, "odd-1"));
+        assert_eq!(one, None, "{kind:?}");
+    }
+    for kind in [Snapshot, LogGroup, Backup] {
+        assert_eq!(
+            Look::default().at_one(left(kind, "odd-1", "base")),
+            None,
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
+fn what_could_not_be_looked_for_is_no_all_clear() {
+    let not_all = Inventory {
+        unknown: vec![unknown(LoadBalancer)],
+        ..Inventory::default()
+    };
+    let found = findings(Look::default().at(&not_all));
+    assert_eq!((found.orphaned(), found.not_judged()), (0, 1));
+    let shown = text(&found);
+    assert!(
+        shown.starts_with("?? outside        load balancer: could not be"),
+        "{shown}"
+    );
+    let found = findings(vec![not_looked_for("no network")]);
+    assert_eq!(found.not_judged(), 1);
+    assert!(text(&found).starts_with("?? outside        nothing could be looked for: no network"));
+}
+
+#[test]
+fn many_of_a_kind_are_counted() {
+    let machines = (0..25)
+        .map(|n| machine(&format!("i-{n}"), "running"))
+        .collect();
+    let all = Look::default().at(&inventory(machines));
+    assert_eq!(all.len(), 25);
+    let shown = text(&findings(all));
+    assert_eq!(shown.matches("in no group").count(), 10, "{shown}");
+    assert!(
+        shown.ends_with("!! outside        15 machines more; -o json lists all"),
+        "{shown}"
+    );
+}
