@@ -14,3 +14,6 @@ pub use inventory::{Found, Inventory, Scope, UnknownKind, look};
 pub use kubernetes::Seen;
 pub use owner::{Disposition, Owner, Purpose};
 pub use remove::{Orphan, SweepReport, Wish, remove};
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,12 @@ use super::owner::Purpose;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::tags::TAG_STACK;
 
+/// How the name in a tag is meant.
+type Named = fn(String) -> Purpose;
+
 /// Tags whose value says it, by what each is the name of. Those of the cloud controller manager and of the EBS CSI driver
 /// come first: the AWS Load Balancer Controller may name a group of Ingresses.
-const TAGS: &[(&str, fn(String) -> Purpose)] = &[
+const TAGS: [(&str, Named); 3] = [
     ("kubernetes.io/service-name", Purpose::Service),
     ("service.k8s.aws/stack", Purpose::Service),
     ("ingress.k8s.aws/stack", Purpose::Ingress),

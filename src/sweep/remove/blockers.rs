@@ -20,7 +20,7 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         match &item.progress {
             Progress::Refused(words) | Progress::GivenUp(words) => parts.push(words.clone()),
             Progress::Begun(_) => {
-                parts.push("AWS accepted its removal and still has it".to_owned())
+                parts.push("AWS accepted its removal and still has it".to_owned());
             }
             Progress::Waiting if item.task == Task::Await => {
                 parts.push("AWS has not released it".to_owned());
