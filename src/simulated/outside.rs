@@ -18,6 +18,9 @@ use crate::common::tags::TAG_CLUSTER;
 
 pub use made::{Balancer, BalancerKind, Maker, Place};
 pub(super) use things::Things;
+
+/// What a client makes of a listing.
+pub(super) type Distort = Box<dyn Fn(OutsideKind, &mut Vec<OutsideResource>)>;
 pub use things::{OutsideLoss, RemovedBy};
 
 impl Outside for Simulated {
@@ -29,7 +32,11 @@ impl Outside for Simulated {
         let about = format!("{kind:?} {}", scope.cluster);
         self.read("outside", &about, |state| {
             let at = state.as_of();
-            Ok(state.list(kind, scope, at))
+            let mut all = state.list(kind, scope, at);
+            if let Some(distort) = &state.distort {
+                distort(kind, &mut all);
+            }
+            Ok(all)
         })
         .await
     }
@@ -58,6 +65,23 @@ impl Simulated {
         self.with_now(|state| state.env.outside.losses.clone())
     }
 
+    /// A client with a bug: what it makes of every listing, by kind.
+    pub fn distort_listings(
+        &self,
+        distort: impl Fn(OutsideKind, &mut Vec<OutsideResource>) + 'static,
+    ) {
+        self.with_now(|state| state.distort = Some(Box::new(distort)));
+    }
+
+    /// Who has a thing takes it away, with whatever keeps it.
+    pub fn take_away(&self, resource: &OutsideResource) {
+        self.with_now(|state| {
+            let at = state.now;
+            let things = &mut state.env.outside;
+            things.end(resource.kind, &resource.id, at, RemovedBy::Others);
+        });
+    }
+
     /// Somebody else removes a resource. Whether AWS let them.
     pub fn remove_externally(&self, resource: &OutsideResource) -> bool {
         self.with_now(|state| state.remove_outside(resource, RemovedBy::Others).is_ok())
@@ -75,10 +99,11 @@ impl State {
             .collect();
         let things = self.env.outside.all.iter();
         for thing in things.filter(|thing| thing.resource.kind == kind) {
-            let is_in_vpc = in_vpc(&thing.resource, scope);
-            let wanted = is_in_vpc || is_named(&thing.resource, scope);
+            let resource = self.as_listed(thing, at).resource;
+            let is_in_vpc = in_vpc(&resource, scope);
+            let wanted = is_in_vpc || is_named(&resource, scope);
             if wanted && thing.is_listed(seed, at, !is_in_vpc) {
-                all.push(self.as_listed(thing, at).resource);
+                all.push(resource);
             }
         }
         all
@@ -154,12 +179,19 @@ pub(super) fn deleted(
     at: i64,
 ) {
     env.outside.end_with(id, at);
-    if resource.kind != "AWS::RDS::DBInstance" {
-        return;
+    let properties = || super::inspected::now(&env.setting, stack, resource);
+    match resource.kind.as_str() {
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => {
+            let left = interfaces::balancer_interfaces(env.setting.seed, id, &properties());
+            let left = left.into_iter().map(|one| (one.resource, one.subnet));
+            env.outside.linger(left.collect(), at);
+        }
+        "AWS::RDS::DBInstance" => {
+            let mut left = of_stacks::log_groups(id, &properties());
+            left.extend(of_stacks::backup(&env.setting, stack, resource));
+            let left = left.into_iter().map(|one| things::Thing::new(one, at));
+            env.outside.all.extend(left);
+        }
+        _ => {}
     }
-    let properties = super::inspected::now(&env.setting, stack, resource);
-    let mut left = of_stacks::log_groups(id, &properties);
-    left.extend(of_stacks::backup(&env.setting, stack, resource));
-    let left = left.into_iter().map(|one| things::Thing::new(one, at));
-    env.outside.all.extend(left);
 }

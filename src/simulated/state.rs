@@ -10,7 +10,7 @@ use super::engine::{Environment, OtherStacks, Running};
 use super::inspect::{Call, Write};
 use super::middleware::FaultRng;
 use super::names::{Setting, arn};
-use super::outside::Things;
+use super::outside::{Distort, Things};
 use super::reasons;
 use super::rng::{stream, uuid};
 use super::stack::{Stack, timestamp};
@@ -34,6 +34,8 @@ pub(super) struct State {
     /// Scripted answers of machines, by group and command.
     pub(super) commands: BTreeMap<(String, String), VecDeque<CommandResult>>,
     pub(super) account: SimulatedAccount,
+    /// What the caller's client makes of what lies outside the stacks.
+    pub(super) distort: Option<Distort>,
     /// Calls since the start or the last restart.
     pub(super) call_count: u64,
     /// Templates, parameters and tags that came in.
@@ -74,6 +76,7 @@ impl State {
             calls: Vec::new(),
             commands: BTreeMap::new(),
             account: SimulatedAccount::default(),
+            distort: None,
             call_count: 0,
             received: BTreeSet::new(),
         }

@@ -9,6 +9,7 @@
 mod clusters;
 mod generators;
 mod invariants;
+mod outside;
 mod scenario;
 mod two_runs;
 

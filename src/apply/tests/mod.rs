@@ -7,6 +7,7 @@ mod drift;
 mod failure;
 mod faults;
 mod objects;
+mod outside;
 mod pace;
 mod rebalancing;
 mod recovery;

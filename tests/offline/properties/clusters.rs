@@ -206,7 +206,7 @@ fn cluster(
     all
 }
 
-fn stack(
+pub fn stack(
     kind: StackKind,
     resources: &Value,
     outputs: &Value,

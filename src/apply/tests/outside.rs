@@ -1,0 +1,161 @@
+//! A deletion and what lies outside the stacks: when it is removed, what keeps the network, what is never touched.
+
+use super::*;
+use crate::apply::{Released, RunOutcome};
+use crate::cloud::OutsideKind;
+use crate::plan::deletion::{Guard, deletion};
+use crate::plan::{Blocked, Code};
+use crate::simulated::{Balancer, BalancerKind, Maker, Place};
+use crate::sweep::{self, Scope};
+
+async fn place(cloud: &TestCloud) -> Place {
+    let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    let scope = Scope::of(&cloud.cloud, CLUSTER, &found.found)
+        .await
+        .expect("a scope");
+    Place {
+        vpc: scope.asked.vpc.expect("a VPC"),
+        subnets: vec!["subnet-1".to_owned()],
+        node_group: None,
+    }
+}
+
+fn ours() -> Maker {
+    Maker::Kubernetes(CLUSTER.to_owned())
+}
+
+async fn gone(cloud: &TestCloud, run: &str, released: Released) -> RunReport {
+    let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
+    let plan = deletion(&found, Guard::Open);
+    let scope = Scope::of(&cloud.cloud, CLUSTER, &found.found)
+        .await
+        .expect("a scope");
+    let shown = sweep::look(&cloud.cloud, &scope).await.expect("a look");
+    let outside = OutsidePlan {
+        scope,
+        shown,
+        delete_volumes: false,
+    };
+    let (events, _heard) = unbounded_channel();
+    let session = Session::new(run, &events);
+    cloud.began.set(cloud.now());
+    let (released, never) = (std::future::ready(released), std::future::pending());
+    crate::apply::delete((&plan, &outside), &cloud.cloud, &session, released, never).await
+}
+
+fn nothing() -> Released {
+    Ok(Vec::new())
+}
+
+#[tokio::test(start_paused = true)]
+async fn balancer_goes_after_machines_and_before_network() {
+    let cloud = TestCloud::standing().await;
+    let balancer = cloud.make_balancer(&Balancer {
+        kind: BalancerKind::Network,
+        maker: ours(),
+        service: "default/web".to_owned(),
+        place: place(&cloud).await,
+        again_after: None,
+        protected: false,
+    });
+    let volume = cloud.make_volume(&ours(), "default/data", None, 50);
+    let report = gone(&cloud, "r1", nothing()).await;
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
+    let removed: Vec<&str> = report
+        .outside
+        .removed
+        .iter()
+        .map(|found| found.resource.id.as_str())
+        .collect();
+    assert!(removed.contains(&balancer.as_str()), "{removed:?}");
+    let left: Vec<String> = cloud
+        .outside_things()
+        .into_iter()
+        .map(|thing| thing.id)
+        .collect();
+    assert_eq!(left, [volume.clone()]);
+    let kept: Vec<&str> = report
+        .outside
+        .kept
+        .iter()
+        .map(|found| found.resource.id.as_str())
+        .collect();
+    assert!(kept.contains(&volume.as_str()), "{kept:?}");
+    let second = |call: &String| call.split(' ').next().and_then(|at| at.parse::<u64>().ok());
+    let of = |verb: &'static str, about: &str| {
+        let calls = cloud.called(verb);
+        let found = calls
+            .iter()
+            .filter(|call| call.contains(about))
+            .filter_map(second)
+            .min();
+        found.expect("a call")
+    };
+    assert!(of("delete", "canary-control-plane") < of("remove", &balancer));
+    assert!(of("remove", &balancer) < of("delete", "canary-network"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreign_interface_keeps_network_until_it_is_gone() {
+    let cloud = TestCloud::standing().await;
+    let interface = cloud.make_interface(&Maker::Somebody, &place(&cloud).await, None);
+    let report = gone(&cloud, "r1", nothing()).await;
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
+    let lines = outcome_lines(&report);
+    let network = lines
+        .iter()
+        .find(|line| line.starts_with("network"))
+        .expect("network");
+    assert!(
+        network.contains(&format!(
+            "it is kept while these are in it: network interface {interface}"
+        )),
+        "{network}"
+    );
+    assert!(
+        cloud
+            .called("delete")
+            .iter()
+            .all(|call| !call.contains("canary-network"))
+    );
+    assert_eq!(cloud.outside_losses(), []);
+    let foreign = cloud
+        .outside_things()
+        .into_iter()
+        .find(|thing| thing.kind == OutsideKind::Interface);
+    assert!(cloud.remove_externally(&foreign.expect("the interface")));
+    let report = gone(&cloud, "r2", nothing()).await;
+    assert_eq!(
+        report.outcome(),
+        RunOutcome::Done,
+        "{:?}",
+        outcome_lines(&report)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn volume_that_cannot_be_kept_refuses_everything() {
+    let cloud = TestCloud::standing().await;
+    let why = Blocked::by_guard(
+        Code::VolumesNotKept,
+        "pv-1 is not kept".to_owned(),
+        "look".to_owned(),
+    );
+    let report = gone(&cloud, "r1", Err(why.clone())).await;
+    assert_eq!(report.refused, Some(why));
+    assert_ne!(report.outcome(), RunOutcome::Done);
+    assert_eq!(cloud.called("delete"), [""; 0]);
+    assert_eq!(cloud.called("remove"), [""; 0]);
+    assert_eq!(cloud.called("delete_parameters_under"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bucket_that_its_template_keeps_is_not_removed() {
+    let mut kept = stacks();
+    of(&mut kept, &StackKind::Base).template["Resources"]["StateBucket"]["DeletionPolicy"] =
+        json!("Retain");
+    let cloud = TestCloud::standing_as(kept).await;
+    let report = gone(&cloud, "r1", nothing()).await;
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
+    assert_eq!(cloud.outside_losses(), []);
+}

@@ -1,0 +1,182 @@
+//! The invariants of a deletion, checked against what the simulated account really holds.
+
+use std::collections::BTreeSet;
+
+use kube_cfn::apply::{RunOutcome, RunReport};
+use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
+use kube_cfn::simulated::{OutsideLoss, RemovedBy};
+use kube_cfn::sweep::{Found, SweepReport, kinds};
+
+use super::things::{Fate, Key, Things, key};
+use super::trial::{Ended, Trial};
+
+fn keys<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeSet<Key> {
+    found.map(|one| key(&one.resource)).collect()
+}
+
+/// What a report names, removed or not.
+fn named(report: &SweepReport) -> BTreeSet<Key> {
+    let left = report.left.iter().map(|orphan| &orphan.found);
+    keys(
+        left.chain(&report.kept)
+            .chain(&report.foreign)
+            .chain(&report.removed),
+    )
+}
+
+impl Trial<'_> {
+    /// After every run.
+    pub fn check(&self, ended: &Ended) -> Result<(), String> {
+        let losses = self.cloud().outside_losses();
+        for loss in losses.get(self.losses.get()..).unwrap_or_default() {
+            self.rightly_lost(loss)?;
+        }
+        match ended {
+            Ended::Killed => Ok(()),
+            Ended::NoPlan(_) => {
+                let new = losses.get(self.losses.get()..).unwrap_or_default();
+                let removed = new.iter().find(|loss| loss.by == RemovedBy::Call);
+                removed.map_or(Ok(()), |loss| Err(format!("refused, but removed {loss:?}")))
+            }
+            Ended::Over(report) => {
+                self.network_is_let_go()?;
+                self.all_named(report)?;
+                self.done_is_done(report)
+            }
+        }
+    }
+
+    /// Nothing foreign is touched, nothing of a stack, and no data that is kept or was not shown.
+    fn rightly_lost(&self, loss: &OutsideLoss) -> Result<(), String> {
+        if loss.by != RemovedBy::Call {
+            return Ok(());
+        }
+        let wrong = |why: &str| Err(format!("{why}: {loss:?}"));
+        if let Some(stack) = &loss.stack {
+            return wrong(&format!("something of stack {stack:?} was removed"));
+        }
+        let shown = self.shown.borrow();
+        let was_shown = shown.get(loss.kind, &loss.id).is_some();
+        match (self.things.fate(loss.kind, &loss.id), loss.kind) {
+            (Fate::Foreign, _) => wrong("somebody else's was removed"),
+            (Fate::Kept, _) => wrong("what is always kept was removed"),
+            (Fate::Volume, _) if !self.delete_volumes => wrong("a volume was removed"),
+            (Fate::Volume, _) | (_, OutsideKind::Bucket | OutsideKind::Key) if !was_shown => {
+                wrong("it was removed and not shown before")
+            }
+            (Fate::Volume | Fate::Goes, _) => Ok(()),
+        }
+    }
+
+    /// What is there after a run that is over was named by it: before it began, or at its end.
+    fn all_named(&self, report: &RunReport) -> Result<(), String> {
+        if report.outcome() == RunOutcome::Detached {
+            return Ok(());
+        }
+        let shown = self.shown.borrow();
+        let mut known = named(&report.outside);
+        known.extend(keys(shown.found.iter()));
+        let unknown = report.outside.unknown.iter().chain(&shown.unknown);
+        let mut unknown: BTreeSet<_> = unknown.map(|one| one.kind).collect();
+        // Whose a rule is, its groups say.
+        if unknown.contains(&OutsideKind::SecurityGroup) {
+            unknown.insert(OutsideKind::GroupRule);
+        }
+        for thing in self.things.all() {
+            let is_new = thing.created.is_none_or(|at| at >= self.began.get());
+            if known.contains(&key(&thing)) || unknown.contains(&thing.kind) || is_new {
+                continue;
+            }
+            if self.concerns(&thing) {
+                return Err(format!("it is there and was not named: {thing:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a thing is the cluster's, or holds its network.
+    fn concerns(&self, thing: &OutsideResource) -> bool {
+        let place = &self.things.place;
+        let in_vpc = thing.vpc.as_ref() == Some(&place.vpc);
+        match self.things.fate(thing.kind, &thing.id) {
+            // It goes with the nodes' group, which has it.
+            Fate::Foreign if place.node_group.as_ref() == Some(&thing.body) => false,
+            Fate::Foreign => in_vpc && kinds::row(thing.kind).holds_network,
+            // It goes with its machine, or AWS releases it by itself.
+            Fate::Goes if goes_along(&self.things, thing) => false,
+            Fate::Goes | Fate::Volume | Fate::Kept => true,
+        }
+    }
+
+    /// A run that says that it is done has left nothing that goes, and names what is kept.
+    fn done_is_done(&self, report: &RunReport) -> Result<(), String> {
+        let is_known = report.outside.unknown.is_empty();
+        if report.outcome() != RunOutcome::Done || self.meddled.get() || !is_known {
+            return Ok(());
+        }
+        self.everything_gone(report)
+    }
+
+    pub fn everything_gone(&self, report: &RunReport) -> Result<(), String> {
+        let kept = keys(report.outside.kept.iter());
+        for thing in self.things.all() {
+            let fate = self.things.fate(thing.kind, &thing.id);
+            let stays = match fate {
+                Fate::Foreign => continue,
+                Fate::Goes if thing.by_aws => continue,
+                Fate::Goes => false,
+                Fate::Volume => !self.delete_volumes,
+                Fate::Kept => true,
+            };
+            if !stays && !kept.contains(&key(&thing)) {
+                return Err(format!("done, but it is there: {thing:?}"));
+            }
+            if stays && !kept.contains(&key(&thing)) {
+                return Err(format!("done, and it is kept without a word: {thing:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The network's stack does not fail for something that goes, or that was seen before.
+    fn network_is_let_go(&self) -> Result<(), String> {
+        // What could not be looked for, and was accepted so, may hold it.
+        if self.meddled.get() || !self.shown.borrow().unknown.is_empty() {
+            return Ok(());
+        }
+        let all = self.cloud().history();
+        let name = format!("{}-network", self.things.design.cluster);
+        let failed = all.iter().find(|event| {
+            event.logical_id == name
+                && event.status.as_str() == "DELETE_FAILED"
+                && event.at >= self.began.get()
+        });
+        failed.map_or(Ok(()), |event| {
+            Err(format!("the network's stack failed: {event:?}"))
+        })
+    }
+
+    /// Somebody takes away what is theirs from the VPC.
+    pub fn take_away_foreign(&self) {
+        for thing in self.things.all() {
+            let is_foreign = self.things.fate(thing.kind, &thing.id) == Fate::Foreign;
+            if is_foreign && thing.vpc.as_ref() == Some(&self.things.place.vpc) {
+                self.cloud().take_away(&thing);
+            }
+        }
+    }
+}
+
+/// What goes with something else, and is no orphan of its own.
+fn goes_along(things: &Things<'_>, thing: &OutsideResource) -> bool {
+    let of_machine = |id: &String| {
+        let all = things.all();
+        let mut machines = all.iter().filter(|one| one.kind == OutsideKind::Machine);
+        machines.any(|machine| machine.id == *id)
+    };
+    match thing.kind {
+        OutsideKind::Interface if thing.by_aws => true,
+        OutsideKind::Volume | OutsideKind::Interface => thing.uses.iter().any(of_machine),
+        _ => false,
+    }
+}
