@@ -99,10 +99,11 @@ impl State {
             .collect();
         let things = self.env.outside.all.iter();
         for thing in things.filter(|thing| thing.resource.kind == kind) {
-            let is_in_vpc = in_vpc(&thing.resource, scope);
-            let wanted = is_in_vpc || is_named(&thing.resource, scope);
+            let resource = self.as_listed(thing, at).resource;
+            let is_in_vpc = in_vpc(&resource, scope);
+            let wanted = is_in_vpc || is_named(&resource, scope);
             if wanted && thing.is_listed(seed, at, !is_in_vpc) {
-                all.push(self.as_listed(thing, at).resource);
+                all.push(resource);
             }
         }
         all
@@ -178,12 +179,19 @@ pub(super) fn deleted(
     at: i64,
 ) {
     env.outside.end_with(id, at);
-    if resource.kind != "AWS::RDS::DBInstance" {
-        return;
+    let properties = || super::inspected::now(&env.setting, stack, resource);
+    match resource.kind.as_str() {
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => {
+            let left = interfaces::balancer_interfaces(env.setting.seed, id, &properties());
+            let left = left.into_iter().map(|one| (one.resource, one.subnet));
+            env.outside.linger(left.collect(), at);
+        }
+        "AWS::RDS::DBInstance" => {
+            let mut left = of_stacks::log_groups(id, &properties());
+            left.extend(of_stacks::backup(&env.setting, stack, resource));
+            let left = left.into_iter().map(|one| things::Thing::new(one, at));
+            env.outside.all.extend(left);
+        }
+        _ => {}
     }
-    let properties = super::inspected::now(&env.setting, stack, resource);
-    let mut left = of_stacks::log_groups(id, &properties);
-    left.extend(of_stacks::backup(&env.setting, stack, resource));
-    let left = left.into_iter().map(|one| things::Thing::new(one, at));
-    env.outside.all.extend(left);
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::of_stacks::{Listed, balancer_subnets};
+use serde_json::Value;
+
+use super::of_stacks::{Listed, balancer_subnets, made_for};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::simulated::inspected::texts;
 use crate::simulated::state::State;
@@ -11,6 +13,7 @@ use crate::templates::evaluate::text;
 impl State {
     /// Interfaces beside those that templates name: of machines, NAT gateways, load balancers, databases.
     pub(super) fn add_interfaces(&self, all: &mut Vec<Listed>) {
+        let seed = self.env.setting.seed;
         for machine in self.group_machines() {
             let id = &machine.listed.resource.id;
             let used = machine.interface.as_ref();
@@ -24,17 +27,15 @@ impl State {
         for nat in self.live("AWS::EC2::NatGateway") {
             if let Some(subnet) = nat.properties.get("SubnetId").map(text) {
                 let said = format!("Interface for NAT Gateway {}", nat.id);
-                all.push(self.interface(&nat.id, &subnet, said, BTreeSet::new()));
+                all.push(managed(seed, &nat.id, &subnet, said, BTreeSet::new()));
             }
         }
         for balancer in self.live("AWS::ElasticLoadBalancingV2::LoadBalancer") {
-            let name = balancer.id.split(":loadbalancer/").nth(1);
-            let said = format!("ELB {}", name.unwrap_or_default());
-            for subnet in balancer_subnets(&balancer.properties) {
-                let groups = texts(&balancer.properties["SecurityGroups"]);
-                let of = format!("{} {subnet}", balancer.id);
-                all.push(self.interface(&of, &subnet, said.clone(), groups));
-            }
+            all.extend(balancer_interfaces(
+                seed,
+                &balancer.id,
+                &balancer.properties,
+            ));
         }
         for database in self.live("AWS::RDS::DBInstance") {
             let named = text(&database.properties["DBSubnetGroupName"]);
@@ -43,27 +44,39 @@ impl State {
             let groups = texts(&database.properties["VPCSecurityGroups"]);
             if let Some(subnet) = subnets.and_then(|subnets| subnets.into_iter().next()) {
                 let said = "RDSNetworkInterface".to_owned();
-                all.push(self.interface(&database.id, &subnet, said, groups));
+                all.push(managed(seed, &database.id, &subnet, said, groups));
             }
         }
     }
+}
 
-    /// An interface that AWS manages.
-    fn interface(
-        &self,
-        of: &str,
-        subnet: &str,
-        description: String,
-        groups: BTreeSet<String>,
-    ) -> Listed {
-        let mut found = OutsideResource::new(OutsideKind::Interface, self.made_for("eni", of, 0));
-        found.state = Some("in-use".to_owned());
-        found.description = Some(description);
-        found.by_aws = true;
-        found.uses = groups;
-        Listed {
-            subnet: Some(subnet.to_owned()),
-            ..Listed::of_aws(found)
-        }
+/// The interfaces of a load balancer, one a subnet.
+pub(super) fn balancer_interfaces(seed: u64, id: &str, properties: &Value) -> Vec<Listed> {
+    let name = id.split(":loadbalancer/").nth(1).unwrap_or_default();
+    let groups = texts(&properties["SecurityGroups"]);
+    let subnets = balancer_subnets(properties).into_iter();
+    let interface = |subnet: String| {
+        let of = format!("{id} {subnet}");
+        managed(seed, &of, &subnet, format!("ELB {name}"), groups.clone())
+    };
+    subnets.map(interface).collect()
+}
+
+/// An interface that AWS manages.
+fn managed(
+    seed: u64,
+    of: &str,
+    subnet: &str,
+    description: String,
+    groups: BTreeSet<String>,
+) -> Listed {
+    let mut found = OutsideResource::new(OutsideKind::Interface, made_for(seed, "eni", of, 0));
+    found.state = Some("in-use".to_owned());
+    found.description = Some(description);
+    found.by_aws = true;
+    found.uses = groups;
+    Listed {
+        subnet: Some(subnet.to_owned()),
+        ..Listed::of_aws(found)
     }
 }

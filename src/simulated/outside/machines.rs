@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::of_stacks::{GIB, Listed, Live, gib, tags_of};
+use super::of_stacks::{GIB, Listed, Live, gib, made_for, tags_of};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::simulated::inspected::texts;
 use crate::simulated::machines;
@@ -119,7 +119,10 @@ impl State {
 
     pub(super) fn root_disk(&self, machine: &GroupMachine) -> Listed {
         let of = &machine.listed.resource.id;
-        let mut found = OutsideResource::new(OutsideKind::Volume, self.made_for("vol", of, 0));
+        let mut found = OutsideResource::new(
+            OutsideKind::Volume,
+            made_for(self.env.setting.seed, "vol", of, 0),
+        );
         found.tags.clone_from(&machine.disk_tags);
         found.bytes = Some(machine.gib * GIB);
         found.state = Some("in-use".to_owned());
@@ -133,7 +136,7 @@ impl State {
         } = &machine.listed;
         let mut found = OutsideResource::new(
             OutsideKind::Interface,
-            self.made_for("eni", &resource.id, 0),
+            made_for(self.env.setting.seed, "eni", &resource.id, 0),
         );
         found.state = Some("in-use".to_owned());
         found.uses.clone_from(&machine.groups);

@@ -294,7 +294,11 @@ impl State {
         let id = resource.id.clone();
         let mut thing = Thing::new(resource, self.now);
         thing.subnet = subnet.map(str::to_owned);
-        thing.goes_with = goes_with.map(str::to_owned);
+        // A rule goes with the group that it is in.
+        let group = (!thing.resource.body.is_empty()
+            && thing.resource.kind == OutsideKind::GroupRule)
+            .then(|| thing.resource.body.clone());
+        thing.goes_with = goes_with.map(str::to_owned).or(group);
         self.env.outside.all.push(thing);
         id
     }
@@ -419,7 +423,7 @@ impl State {
             rule.vpc = Some(place.vpc.clone());
             rule.uses = BTreeSet::from([nodes.clone(), group.clone()]);
             rule.body.clone_from(nodes);
-            self.make(rule, None, Some(nodes));
+            self.make(rule, None, None);
         }
         group
     }

@@ -248,7 +248,8 @@ impl State {
     /// What AWS makes with each VPC: its default group, its main route table.
     fn of_vpc(&self, kind: OutsideKind, prefix: &str) -> Vec<Listed> {
         let made = |vpc: Live<'_>| {
-            let mut found = OutsideResource::new(kind, self.made_for(prefix, &vpc.id, 0));
+            let mut found =
+                OutsideResource::new(kind, made_for(self.env.setting.seed, prefix, &vpc.id, 0));
             found.description = match kind {
                 OutsideKind::SecurityGroup => Some("default VPC security group".to_owned()),
                 _ => None,
@@ -259,12 +260,6 @@ impl State {
         };
         let vpcs = self.live("AWS::EC2::VPC").into_iter();
         vpcs.map(made).collect()
-    }
-
-    /// An id of something that AWS makes for a resource.
-    pub(super) fn made_for(&self, prefix: &str, of: &str, number: u64) -> String {
-        let rng = &mut stream(self.env.setting.seed, &["made for", prefix, of], number);
-        format!("{prefix}-0{}", hex(rng, 16))
     }
 
     /// The log groups of databases: RDS makes them, no stack has them.
@@ -285,6 +280,12 @@ pub(super) fn balancer_subnets(properties: &Value) -> Vec<String> {
         .into_iter()
         .chain(mapped)
         .collect()
+}
+
+/// An id of something that AWS makes for a resource.
+pub(super) fn made_for(seed: u64, prefix: &str, of: &str, number: u64) -> String {
+    let rng = &mut stream(seed, &["made for", prefix, of], number);
+    format!("{prefix}-0{}", hex(rng, 16))
 }
 
 /// The log groups of a database by what it exports.

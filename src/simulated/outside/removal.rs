@@ -22,6 +22,9 @@ impl State {
     /// A thing as a listing has it at a moment.
     pub(super) fn as_listed(&self, thing: &Thing, at: i64) -> Listed {
         let mut resource = thing.resource.clone();
+        if let (None, Some(subnet)) = (&resource.vpc, &thing.subnet) {
+            resource.vpc = self.vpc_of(subnet);
+        }
         match resource.kind {
             OutsideKind::Machine if thing.is_ending(at) => {
                 resource.state = Some("shutting-down".to_owned());
@@ -234,7 +237,8 @@ impl State {
                 _ => false,
             }
         };
-        let held = self.env.outside.existing(self.now).any(holds);
+        let mut things = self.env.outside.existing(self.now);
+        let held = things.any(|thing| !thing.lingers && holds(thing));
         held.then(|| reasons::in_use(&self.env.setting, physical_id))
     }
 }

@@ -57,6 +57,8 @@ pub(in crate::simulated) struct Thing {
     pub(super) protected: bool,
     /// The Service of Kubernetes that it serves.
     pub(super) service: Option<usize>,
+    /// Whether it is what AWS has not released yet of something that a stack has deleted: CloudFormation waits for it.
+    pub(super) lingers: bool,
     made: i64,
     /// Since when its removal runs.
     ending: Option<i64>,
@@ -96,6 +98,7 @@ impl Thing {
             goes_with: None,
             protected: false,
             service: None,
+            lingers: false,
             made: at,
             ending: None,
             ends: None,
@@ -212,6 +215,19 @@ impl Things {
             });
         }
         self.losses.extend(with);
+    }
+
+    /// Interfaces of a load balancer that its stack has deleted: AWS releases them later.
+    pub(super) fn linger(&mut self, interfaces: Vec<(OutsideResource, Option<String>)>, at: i64) {
+        for (interface, subnet) in interfaces {
+            let takes = stream(self.seed, &["release", &interface.id], 0).i64(RELEASE);
+            let mut thing = Thing::new(interface, at);
+            thing.subnet = subnet;
+            thing.lingers = true;
+            thing.ending = Some(at);
+            thing.ends = Some(at + takes);
+            self.all.push(thing);
+        }
     }
 
     /// The controller of a Service that has lost its load balancer makes another one, a while later.

@@ -68,12 +68,20 @@ impl Trial<'_> {
         }
     }
 
-    /// What is there after a run was named by it: before it began, or at its end.
+    /// What is there after a run that is over was named by it: before it began, or at its end.
     fn all_named(&self, report: &RunReport) -> Result<(), String> {
+        if report.outcome() == RunOutcome::Detached {
+            return Ok(());
+        }
         let shown = self.shown.borrow();
         let mut known = named(&report.outside);
         known.extend(keys(shown.found.iter()));
-        let unknown: BTreeSet<_> = report.outside.unknown.iter().map(|one| one.kind).collect();
+        let unknown = report.outside.unknown.iter().chain(&shown.unknown);
+        let mut unknown: BTreeSet<_> = unknown.map(|one| one.kind).collect();
+        // Whose a rule is, its groups say.
+        if unknown.contains(&OutsideKind::SecurityGroup) {
+            unknown.insert(OutsideKind::GroupRule);
+        }
         for thing in self.things.all() {
             let is_new = thing.created.is_none_or(|at| at >= self.began.get());
             if known.contains(&key(&thing)) || unknown.contains(&thing.kind) || is_new {
@@ -94,7 +102,7 @@ impl Trial<'_> {
             // It goes with the nodes' group, which has it.
             Fate::Foreign if place.node_group.as_ref() == Some(&thing.body) => false,
             Fate::Foreign => in_vpc && kinds::row(thing.kind).holds_network,
-            // It goes with its machine.
+            // It goes with its machine, or AWS releases it by itself.
             Fate::Goes if goes_along(&self.things, thing) => false,
             Fate::Goes | Fate::Volume | Fate::Kept => true,
         }
@@ -102,7 +110,8 @@ impl Trial<'_> {
 
     /// A run that says that it is done has left nothing that goes, and names what is kept.
     fn done_is_done(&self, report: &RunReport) -> Result<(), String> {
-        if report.outcome() != RunOutcome::Done || self.meddled.get() {
+        let is_known = report.outside.unknown.is_empty();
+        if report.outcome() != RunOutcome::Done || self.meddled.get() || !is_known {
             return Ok(());
         }
         self.everything_gone(report)
@@ -114,6 +123,7 @@ impl Trial<'_> {
             let fate = self.things.fate(thing.kind, &thing.id);
             let stays = match fate {
                 Fate::Foreign => continue,
+                Fate::Goes if thing.by_aws => continue,
                 Fate::Goes => false,
                 Fate::Volume => !self.delete_volumes,
                 Fate::Kept => true,
@@ -130,7 +140,8 @@ impl Trial<'_> {
 
     /// The network's stack does not fail for something that goes, or that was seen before.
     fn network_is_let_go(&self) -> Result<(), String> {
-        if self.meddled.get() {
+        // What could not be looked for, and was accepted so, may hold it.
+        if self.meddled.get() || !self.shown.borrow().unknown.is_empty() {
             return Ok(());
         }
         let all = self.cloud().history();
@@ -164,6 +175,7 @@ fn goes_along(things: &Things<'_>, thing: &OutsideResource) -> bool {
         machines.any(|machine| machine.id == *id)
     };
     match thing.kind {
+        OutsideKind::Interface if thing.by_aws => true,
         OutsideKind::Volume | OutsideKind::Interface => thing.uses.iter().any(of_machine),
         _ => false,
     }

@@ -136,31 +136,65 @@ impl<'a> Things<'a> {
         let machine = self.machine();
         let used = machine.as_deref().filter(|_| rng.bool());
         let claim = format!("default/data-{}", rng.u16(..));
-        match rng.u8(..8) {
+        match rng.u8(..9) {
+            8 => self.add_pair(),
             0..3 => self.add_service(rng),
             3 => self.add_volume(rng),
             4 => drop(cloud.make_snapshot(&ours, &claim, 4)),
             5 => drop(cloud.make_record(&ours, "Z1", &format!("n{}.example.org", rng.u16(..)))),
             6 => drop(cloud.make_interface(&ours, &self.place, used)),
-            _ => {
-                let (stack, group) = &self.design.pool;
-                if let Some(machine) = cloud.detach_machine(stack, group) {
-                    let disks = self.all().into_iter().filter(|one| {
-                        one.kind == OutsideKind::Volume && one.tags.contains_key("kube-cfn/stack")
-                    });
-                    let disks = disks.map(|disk| disk.id);
-                    self.disks.borrow_mut().extend(disks);
-                    if rng.bool() {
-                        drop(cloud.make_volume(&ours, &claim, Some(&machine), 8));
-                    }
-                }
-            }
+            _ => self.detach(rng),
+        }
+    }
+
+    /// A roll detaches a machine, which may have a volume.
+    pub fn detach(&self, rng: &mut Rng) {
+        let (stack, group) = &self.design.pool;
+        let Some(machine) = self.cloud.detach_machine(stack, group) else {
+            return;
+        };
+        let all = self.all().into_iter();
+        let disks = all.filter(|one| {
+            one.kind == OutsideKind::Volume && one.tags.contains_key("kube-cfn/stack")
+        });
+        let disks = disks.map(|disk| disk.id);
+        self.disks.borrow_mut().extend(disks);
+        if rng.bool() {
+            let claim = format!("default/data-{}", rng.u16(..));
+            self.cloud
+                .make_volume(&self.ours(), &claim, Some(&machine), 8);
+        }
+    }
+
+    /// Two groups of controllers that name each other.
+    fn add_pair(&self) {
+        let number = self.all().len();
+        let ids = [0, 1].map(|of| format!("sg-0c{of}{number:013x}"));
+        for (id, other) in [(&ids[0], &ids[1]), (&ids[1], &ids[0])] {
+            let mut group = OutsideResource::new(OutsideKind::SecurityGroup, id.clone());
+            group.vpc = Some(self.place.vpc.clone());
+            let tag = (
+                "elbv2.k8s.aws/cluster".to_owned(),
+                self.design.cluster.to_owned(),
+            );
+            group.tags.extend([tag]);
+            let name = id.replacen("sg", "sgr", 1);
+            let mut rule = OutsideResource::new(OutsideKind::GroupRule, name);
+            rule.vpc.clone_from(&group.vpc);
+            rule.body.clone_from(id);
+            rule.uses = [id.clone(), other.clone()].into();
+            self.cloud.make_outside(group);
+            self.cloud.make_outside(rule);
         }
     }
 
     /// A volume of a claim.
     pub fn add_volume(&self, rng: &mut Rng) {
         let machine = self.machine();
+        let theirs = self.all().into_iter();
+        let mut theirs = theirs.filter(|one| one.kind == OutsideKind::Machine);
+        let theirs = theirs.find(|one| self.fate(one.kind, &one.id) == Fate::Foreign);
+        let machine = theirs.map(|one| one.id).filter(|_| rng.bool()).or(machine);
         let used = machine.as_deref().filter(|_| rng.bool());
         let claim = format!("default/data-{}", rng.u16(..));
         drop(self.cloud.make_volume(&self.ours(), &claim, used, 8));
@@ -182,7 +216,12 @@ impl<'a> Things<'a> {
         };
         let (cloud, place) = (self.cloud, &self.place);
         let subnet = place.subnets.first().cloned().unwrap_or_default();
-        let which = rng.u8(..11);
+        let which = rng.u8(..15);
+        let groups = self.all().into_iter();
+        let mut groups = groups.filter(|one| one.kind == OutsideKind::SecurityGroup);
+        let ours = groups.find(|one| self.fate(one.kind, &one.id) == Fate::Goes);
+        let ours = ours.map(|group| group.id).filter(|_| rng.bool());
+        let ours = ours.or_else(|| place.node_group.clone());
         let balancer = self.balancer(rng, maker.clone());
         self.make(true, || match which {
             0 => drop(cloud.make_balancer(&balancer)),
@@ -205,6 +244,17 @@ impl<'a> Things<'a> {
             7 => cloud.make_outside(in_vpc(OutsideKind::Subnet, "subnet")),
             8 => cloud.make_outside(in_vpc(OutsideKind::Endpoint, "vpce")),
             9 => cloud.make_outside(in_vpc(OutsideKind::SecurityGroup, "sg")),
+            10 => cloud.make_outside(in_vpc(OutsideKind::RouteTable, "rtb")),
+            11 => cloud.make_outside(in_vpc(OutsideKind::Peering, "pcx")),
+            // A rule in their group names one of the cluster's.
+            12..14 => {
+                let group = in_vpc(OutsideKind::SecurityGroup, "sg");
+                let mut rule = in_vpc(OutsideKind::GroupRule, "sgr");
+                rule.body.clone_from(&group.id);
+                rule.uses = ours.into_iter().chain([group.id.clone()]).collect();
+                cloud.make_outside(group);
+                cloud.make_outside(rule);
+            }
             _ => cloud.make_outside(OutsideResource::new(
                 OutsideKind::Bucket,
                 format!("theirs-{number}"),

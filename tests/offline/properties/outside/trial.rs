@@ -10,17 +10,19 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use kube_cfn::apply::{self, Outputs, OutsidePlan, Prerequisites, RunOutcome, RunReport, Session};
 use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
-use kube_cfn::cloud::{Cloud, StackStatus};
+use kube_cfn::cloud::{Cloud, CloudError, StackStatus, Store};
 use kube_cfn::common::Clock;
 use kube_cfn::plan::{self, Guard, PlanOptions};
-use kube_cfn::simulated::{ExternalChange, Faults, Library, Simulated, SimulationConfig};
-use kube_cfn::stacks::StackKind;
+use kube_cfn::simulated::{
+    CallFault, ExternalChange, FaultKind, Faults, Library, Simulated, SimulationConfig,
+};
+use kube_cfn::stacks::{StackKind, parameter_path};
 use kube_cfn::sweep::{self, Inventory, Scope};
 
 use super::super::generators::faults;
 use super::super::scenario::images;
 use super::cluster::Design;
-use super::things::Things;
+use super::things::{Fate, Things};
 
 /// What somebody takes to read what would be deleted and say yes.
 const READING: Duration = Duration::from_secs(12);
@@ -65,6 +67,10 @@ pub enum Ended {
 pub struct Trial<'a> {
     pub things: Things<'a>,
     pub delete_volumes: bool,
+    /// Whether a run goes on where a kind could not be looked for.
+    accept_unknown: bool,
+    /// How many Services, of four, go through the API of the cluster.
+    released: u8,
     broken: Broken,
     verbose: bool,
     /// Losses before the present run.
@@ -94,6 +100,8 @@ pub async fn play(
     let trial = Trial {
         things: Things::new(cloud, design),
         delete_volumes: rng.u8(..3) == 0,
+        accept_unknown: rng.bool(),
+        released: rng.u8(..5),
         broken,
         verbose,
         losses: Cell::new(0),
@@ -112,18 +120,24 @@ pub async fn play(
             cloud.distort_listings(|_, all| all.iter_mut().for_each(take_shared))
         }
     }
-    for _ in 0..rng.usize(1..7) {
-        trial.things.add_own(rng);
+    for _ in 0..rng.usize(1..8) {
+        if rng.u8(..3) > 0 {
+            trial.things.add_own(rng);
+        } else {
+            trial.things.add_foreign(rng);
+        }
     }
-    for _ in 0..rng.usize(..4) {
-        trial.things.add_foreign(rng);
-    }
+    let parameter = parameter_path(design.cluster) + "/x";
+    let put = cloud.put_parameter_if_absent(&parameter, "y").await;
+    put.map_err(|error| error.to_string())?;
     cloud.sleep(Duration::from_secs(rng.u64(1..600))).await;
     if rng.u8(..3) == 0 {
         trial.delete_by_hand(rng).await;
     }
     for number in 0..TROUBLED {
-        cloud.restart(faults(rng, number, CALLS, design.stacks, &[]));
+        let mut faults = faults(rng, number, CALLS, design.stacks, &[]);
+        faults.calls.extend(denied(rng, &trial.things));
+        cloud.restart(faults);
         let others = (rng.u8(..3) == 0).then(|| rng.f64() * 1500.0);
         let stop = if rng.u8(..5) == 0 {
             rng.f64() * 1500.0
@@ -142,6 +156,39 @@ pub async fn play(
         }
     }
     trial.calm().await
+}
+
+fn is_balancer(kind: OutsideKind) -> bool {
+    matches!(
+        kind,
+        OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer
+    )
+}
+
+/// A kind that can't be listed, or a resource that can't be removed, because the caller may not; now and then.
+fn denied(rng: &mut Rng, things: &Things<'_>) -> Option<CallFault> {
+    let error = CloudError::Denied {
+        caller_may_not: "the caller may not do this".to_owned(),
+        action: Some("ec2:Something".to_owned()),
+    };
+    let of = |verb, about| CallFault {
+        verb: Some(verb),
+        about: Some(about),
+        after: 0,
+        times: 10_000,
+        kind: FaultKind::Refused(error.clone()),
+    };
+    match rng.u8(..8) {
+        0 => {
+            let kind = OutsideKind::ALL[rng.usize(..OutsideKind::ALL.len())];
+            Some(of("outside", format!("{kind:?}")))
+        }
+        1 => {
+            let all = things.all();
+            rng.choice(&all).map(|thing| of("remove", thing.id.clone()))
+        }
+        _ => None,
+    }
 }
 
 fn take_shared(resource: &mut OutsideResource) {
@@ -253,7 +300,7 @@ impl Trial<'_> {
             Ok(shown) => shown,
             Err(error) => return no_plan(error.to_string()),
         };
-        if !shown.unknown.is_empty() {
+        if !shown.unknown.is_empty() && !self.accept_unknown {
             return no_plan(format!("unknown: {:?}", shown.unknown));
         }
         self.shown.replace(shown.clone());
@@ -276,12 +323,41 @@ impl Trial<'_> {
                 pending::<()>().await;
             }
         };
-        let release = async { Ok(Vec::new()) };
+        let release = async {
+            self.release().await;
+            Ok(Vec::new())
+        };
         let report = apply::delete((&plan, &outside), cloud, &session, release, stopped).await;
         while let Ok(event) = heard.try_recv() {
             self.say(|| serde_json::to_string(&event).unwrap_or_default());
         }
         Ended::Over(Box::new(report))
+    }
+
+    /// What goes through Kubernetes while its API answers: some Services, whose controller does not come to all that it made.
+    async fn release(&self) {
+        let name = format!("{}-control-plane", self.cluster());
+        let all = self.cloud().all_stacks();
+        let serves = |status: &StackStatus| *status == StackStatus::CreateComplete;
+        if !all
+            .iter()
+            .any(|one| one.name == name && serves(&one.status))
+        {
+            return;
+        }
+        let services = self.things.all().into_iter();
+        let services = services.filter(|one| one.tag("kubernetes.io/service-name").is_some());
+        let services: Vec<_> = services.filter(|one| is_balancer(one.kind)).collect();
+        for (number, balancer) in services.iter().enumerate() {
+            if number % 4 >= usize::from(self.released) || self.is_foreign(balancer) {
+                continue;
+            }
+            if let Some(service) = balancer.tag("kubernetes.io/service-name") {
+                self.cloud().forget_service(service);
+            }
+            self.cloud().remove_externally(balancer);
+            self.cloud().sleep(Duration::from_secs(20)).await;
+        }
     }
 
     /// One process, until it ends, crashes, or is stopped.
@@ -312,7 +388,8 @@ impl Trial<'_> {
         if let Some((after, mut rng)) = others {
             self.cloud().sleep(Duration::from_secs_f64(after)).await;
             self.meddled.set(true);
-            match rng.u8(..4) {
+            match rng.u8(..5) {
+                4 => self.things.detach(&mut rng),
                 0 => self.things.add_service(&mut rng),
                 1 => self.things.add_volume(&mut rng),
                 2 => self.things.add_foreign(&mut rng),
@@ -370,6 +447,15 @@ impl Trial<'_> {
         if standing.iter().any(|found| there(&found.status)) {
             return Err(format!("deleted, but there are {standing:?}"));
         }
+        let path = parameter_path(self.cluster());
+        let left = self.cloud().parameters_under(&path).await;
+        if !matches!(&left, Ok(left) if left.is_empty()) {
+            return Err(format!("deleted, but there are parameters: {left:?}"));
+        }
         self.everything_gone(report)
+    }
+
+    fn is_foreign(&self, thing: &OutsideResource) -> bool {
+        self.things.fate(thing.kind, &thing.id) == Fate::Foreign
     }
 }
