@@ -3,13 +3,20 @@
 //! Nothing is the cluster's by its name alone. A tag of Kubernetes counts only in the cluster's own VPC: another cluster of
 //! the same name, made by another tool, has the same tags.
 
+mod interfaces;
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::inventory::{Found, Scope};
+use super::inventory::Found;
 use super::owner::{Disposition, Owner, Purpose};
 use super::purpose::purpose;
+use super::scope::Scope;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
+
+pub(super) use interfaces::is_of_balancer;
+pub(super) use rules::group_of_rule;
 
 /// What was listed, by kind; a kind that could not be listed is absent.
 pub(super) type Lists = BTreeMap<OutsideKind, Vec<OutsideResource>>;
@@ -20,12 +27,6 @@ const SCALING_GROUP: &str = "aws:autoscaling:groupName";
 const CONTROLLER: &str = "elbv2.k8s.aws/cluster";
 /// The VPC CNI's tag of interfaces that it makes beside a machine's first one.
 const NETWORK_PLUGIN: &str = "cluster.k8s.amazonaws.com/name";
-/// How AWS describes the interfaces that it makes for others.
-const OF_BALANCER: &str = "ELB ";
-const OF_NAT: &str = "Interface for NAT Gateway ";
-const OF_DATABASE: &str = "RDSNetworkInterface";
-const OF_ENDPOINT: &str = "VPC Endpoint Interface ";
-
 /// Where a resource belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -74,11 +75,6 @@ pub(super) fn is_ending(resource: &OutsideResource) -> bool {
         resource.state.as_deref(),
         Some("shutting-down" | "terminated" | "deleting" | "deleted")
     )
-}
-
-/// The security group that a rule is in, where its listing says it.
-pub(super) fn group_of_rule(rule: &OutsideResource) -> Option<&str> {
-    rule.uses.get(&rule.body).map(String::as_str)
 }
 
 impl<'a> Context<'a> {
@@ -189,7 +185,8 @@ impl<'a> Context<'a> {
     /// A machine belongs to its Auto Scaling group, whatever else its tags say: they stay when it is detached.
     fn machine(&self, machine: &OutsideResource) -> Place {
         let group = machine.tag(SCALING_GROUP);
-        if group.is_some_and(|group| self.has(group)) {
+        // An update that replaces a group has the old one until it cleans up.
+        if group.is_some_and(|group| self.has(group) || self.is_tagged_by_stack(machine)) {
             return Place::InStack;
         }
         match self.by_tags(machine) {
@@ -209,144 +206,6 @@ impl<'a> Context<'a> {
             return Place::InStack;
         }
         self.by_tags(volume)
-    }
-
-    fn interface(&self, interface: &OutsideResource) -> Place {
-        if self.is_tagged_by_stack(interface) {
-            return Place::InStack;
-        }
-        if let Some(place) = self.of_other(interface) {
-            return place;
-        }
-        let machines = self.list(OutsideKind::Machine);
-        let machine = machines
-            .iter()
-            .find(|machine| interface.uses.contains(&machine.id));
-        match machine.map(|machine| self.place(machine)) {
-            // It goes with its machine.
-            Some(Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)) => {
-                Place::InStack
-            }
-            Some(Place::Outside(Owner::Foreign) | Place::Elsewhere) => self.foreign(interface),
-            None => self.by_tags(interface),
-        }
-    }
-
-    /// The place of an interface that AWS made for something else; `None` for others.
-    fn of_other(&self, interface: &OutsideResource) -> Option<Place> {
-        let text = interface.description.as_deref()?;
-        let here = self.foreign(interface);
-        if let Some(name) = text.strip_prefix(OF_BALANCER) {
-            return Some(self.of_balancer(name, interface));
-        }
-        if !interface.by_aws {
-            return None;
-        }
-        let named = [OF_NAT, OF_ENDPOINT]
-            .into_iter()
-            .find_map(|start| text.strip_prefix(start));
-        if let Some(maker) = named {
-            return Some(if self.has(maker.trim()) {
-                Place::InStack
-            } else {
-                here
-            });
-        }
-        if text == OF_DATABASE
-            && interface
-                .uses
-                .iter()
-                .any(|group| self.is_group_of_stack(group))
-        {
-            let start = format!("{}-database-", self.scope.asked.cluster);
-            let is_there = self.scope.resources.iter().any(|id| id.starts_with(&start));
-            let place = if is_there {
-                Place::InStack
-            } else {
-                Place::Outside(Owner::Stack)
-            };
-            return Some(place);
-        }
-        Some(here)
-    }
-
-    /// The place of a load balancer's interface. One that a deleted balancer left is released by AWS within minutes: it is
-    /// waited for, whoever had the balancer.
-    fn of_balancer(&self, name: &str, interface: &OutsideResource) -> Place {
-        let here = self.foreign(interface);
-        if self.scope.resources.iter().any(|id| is_balancer(id, name)) {
-            return Place::InStack;
-        }
-        if let Some(balancer) = self.balancer(name) {
-            return match self.place(balancer) {
-                Place::Elsewhere => here,
-                place => place,
-            };
-        }
-        let kinds = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
-        let is_known = kinds.iter().all(|kind| self.lists.contains_key(kind));
-        match here {
-            Place::Outside(_) if is_known && interface.by_aws => Place::Outside(Owner::Kubernetes),
-            here => here,
-        }
-    }
-
-    fn balancer(&self, name: &str) -> Option<&'a OutsideResource> {
-        let kinds = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
-        let all = kinds.into_iter().flat_map(|kind| self.list(kind));
-        all.into_iter()
-            .find(|balancer| is_balancer(&balancer.id, name))
-    }
-
-    /// A rule counts only where it joins a group of the cluster with another group: it keeps that one from being deleted.
-    fn rule(&self, rule: &OutsideResource) -> Place {
-        let groups: Vec<_> = rule
-            .uses
-            .iter()
-            .map(|group| (group, self.group(group)))
-            .collect();
-        let foreign_groups: Vec<_> = groups
-            .iter()
-            .filter(|(_, place)| {
-                !matches!(
-                    place,
-                    Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)
-                )
-            })
-            .map(|(group, _)| group.as_str())
-            .collect();
-        let outside = groups.iter().find_map(|(_, place)| match place {
-            Place::Outside(owner @ (Owner::Kubernetes | Owner::Stack)) => Some(*owner),
-            Place::Outside(Owner::Foreign) | Place::InStack | Place::Elsewhere => None,
-        });
-        if groups.len() < 2 || foreign_groups.len() == groups.len() {
-            return Place::Elsewhere;
-        }
-        match (foreign_groups.is_empty(), outside) {
-            (true, Some(owner)) => Place::Outside(owner),
-            // Between groups of stacks: it goes with them.
-            (true, None) => Place::InStack,
-            // It goes with the cluster's own group, or it is in somebody's group and keeps the cluster's.
-            (false, _) => match group_of_rule(rule) {
-                Some(group) if !foreign_groups.contains(&group) => Place::InStack,
-                Some(_) | None => Place::Outside(Owner::Foreign),
-            },
-        }
-    }
-
-    /// The place of a security group; AWS's default group is not a stack's here.
-    fn group(&self, id: &str) -> Place {
-        let groups = self.list(OutsideKind::SecurityGroup);
-        match groups.iter().find(|group| group.id == id) {
-            Some(group) if group.by_aws => Place::Outside(Owner::Foreign),
-            Some(group) => self.place(group),
-            None if self.has(id) => Place::InStack,
-            None => Place::Elsewhere,
-        }
-    }
-
-    fn is_group_of_stack(&self, id: &str) -> bool {
-        self.group(id) == Place::InStack
     }
 
     /// A listed record is external-dns's for this cluster, but for one that a stack has too: its physical id is its name.
@@ -372,8 +231,7 @@ impl<'a> Context<'a> {
     /// What a resource is for; what AWS made for another one, and a rule, are for what that one is for.
     fn purpose(&self, resource: &OutsideResource) -> Option<Purpose> {
         let of_balancer = || {
-            let name = resource.description.as_deref()?.strip_prefix(OF_BALANCER)?;
-            let purpose = purpose(self.balancer(name)?)?;
+            let purpose = purpose(self.balancer_of(resource)?)?;
             (!matches!(purpose, Purpose::Text(_))).then_some(purpose)
         };
         let of_group = || {
@@ -390,16 +248,4 @@ impl<'a> Context<'a> {
         };
         of_maker.or_else(|| purpose(resource))
     }
-}
-
-/// Whether an interface's description says that it is a load balancer's.
-pub(super) fn is_of_balancer(description: &str, id: &str) -> bool {
-    let name = description.strip_prefix(OF_BALANCER);
-    name.is_some_and(|name| is_balancer(id, name))
-}
-
-/// Whether the name in an interface's description (`net/NAME/ID`, or a classic balancer's `NAME`) is that of a balancer.
-fn is_balancer(id: &str, name: &str) -> bool {
-    let name = name.trim();
-    id.split_once(":loadbalancer/").map_or(id, |(_, name)| name) == name
 }

@@ -6,14 +6,17 @@ mod classify;
 mod inventory;
 pub mod kinds;
 pub mod kubernetes;
+mod listing;
 mod owner;
 mod purpose;
 mod remove;
+mod scope;
 
-pub use inventory::{Found, Inventory, Scope, UnknownKind, look};
+pub use inventory::{Found, Inventory, UnknownKind, look};
 pub use kubernetes::Seen;
 pub use owner::{Disposition, Owner, Purpose};
 pub use remove::{Orphan, SweepReport, Wish, remove};
+pub use scope::Scope;
 
 #[cfg(test)]
 mod tests;

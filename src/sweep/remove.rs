@@ -4,7 +4,9 @@
 
 mod blockers;
 mod item;
+mod patience;
 mod progress;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,65 +14,27 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::inventory::{Found, Inventory, Listing, Scope, UnknownKind};
+use super::inventory::Found;
 use super::kinds::{End, row};
-use super::owner::{Disposition, Owner};
-use crate::cloud::Cloud;
+use super::listing::Listing;
+use super::scope::Scope;
 use crate::cloud::outside::{Outside, OutsideKind};
-use crate::cloud::{CloudError, Store};
-use crate::common::clock::elapsed;
+use crate::cloud::{Cloud, CloudError, Store};
 use crate::events::Emitter;
-use item::{Item, Progress, Task, task};
+use item::{Item, Task, task};
 
-/// How long nothing may move before what is left is given up. AWS releases the interfaces of a deleted load balancer within
-/// 2 to 5 minutes, seldom later (<https://github.com/eksctl-io/eksctl/issues/253>,
-/// <https://github.com/kubernetes-sigs/cluster-api-provider-aws/issues/3478>); a machine takes 1 to 3 minutes to terminate.
-const PATIENCE: Duration = Duration::from_mins(10);
-/// The same where only a change by somebody could help: all that is left is in use by what this removal does not take away.
-const SHORT_PATIENCE: Duration = Duration::from_mins(1);
-/// How long a removal goes on in all, also where something new appears all the time.
-const LONGEST: Duration = Duration::from_hours(1);
+pub use report::{Orphan, SweepReport, Wish};
+
 /// Waits between two looks: the first after a movement, then twice as long each, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
-/// What is to be removed.
-#[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
-    /// Whether the volumes of claims go too.
-    pub delete_volumes: bool,
-    /// What was shown before consent: data, DNS records, buckets, keys and what stacks left go only if they are in it.
-    pub shown: &'a Inventory,
-}
-
-/// What a removal came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SweepReport {
-    /// What was there and is gone.
-    pub removed: Vec<Found>,
-    /// What should be gone and is not.
-    pub left: Vec<Orphan>,
-    /// What is kept on purpose, of every kind.
-    pub kept: Vec<Found>,
-    /// What is not removed and holds the network: other people's resources.
-    pub foreign: Vec<Found>,
-    /// Kinds that could not be looked for.
-    pub unknown: Vec<UnknownKind>,
-}
-
-/// Something that could not be removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Orphan {
-    pub found: Found,
-    /// What keeps it, as AWS says.
-    pub why: String,
-}
-
-/// Removes what is to go, until nothing of it is left or nothing has moved for too long. `is_last` picks the rows of the
-/// table: those that go before the network, or those that go last. What is kept, foreign or unknown is reported of all rows.
+/// Removes what is to go, until nothing of it is left or nothing has moved for too long. With `is_last` the rows of the
+/// table go too that have to wait for the last stack, and what an earlier call left is tried once more.
 ///
-/// `scope` is that of the stacks that are left now, not of those before the deletion. An error only where there are no valid
-/// credentials (any more): nothing goes on in AWS then but what was begun; the same call goes on from there.
+/// `scope` is that of the deletion's plan, or a newer one: what a stack leaves behind is outside only for one that was built
+/// when the stack was gone. An error only where there are no valid credentials (any more): what was begun goes on in AWS, and
+/// the same call goes on from there.
 pub async fn remove<C: Cloud + Store + Outside>(
     cloud: &C,
     emit: Emitter<'_, C>,
@@ -186,9 +150,13 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
 
     /// What is to be done with something that was found; `None` for nothing.
     fn task(&self, found: &Found) -> Option<Task> {
-        (found.row().is_last == self.is_last)
+        self.is_its_turn(found.resource.kind)
             .then(|| task(found, self.wish))
             .flatten()
+    }
+
+    fn is_its_turn(&self, kind: OutsideKind) -> bool {
+        self.is_last || !row(kind).is_last
     }
 
     /// Begins to remove what nothing has to go before.
@@ -248,21 +216,36 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         let failed = self.listing.failed.iter();
         failed
             .filter(|(kind, error)| {
-                let row = row(**kind);
-                error.is_transient() && row.end != End::Foreign && row.is_last == self.is_last
+                let can_go = row(**kind).end != End::Foreign;
+                error.is_transient() && can_go && self.is_its_turn(**kind)
             })
             .map(|(kind, _)| *kind)
     }
 
+    /// Whether an interface is still attached to a machine that is not listed any more: it goes with that one within
+    /// moments, or it is attached to a machine of another VPC, and stays.
+    fn is_unsettled(&self) -> bool {
+        let list = |kind| self.listing.lists.get(&kind).into_iter().flatten();
+        let is_listed = |id: &str| list(OutsideKind::Machine).any(|machine| machine.id == id);
+        let mut interfaces = list(OutsideKind::Interface);
+        interfaces.any(|interface| {
+            let mut machines = interface.uses.iter().filter(|id| id.starts_with("i-"));
+            machines.any(|id| !is_listed(id))
+        })
+    }
+
     fn is_done(&self) -> bool {
-        self.active().next().is_none()
-            && (self.unlisted().next().is_none() || self.has_waited(PATIENCE))
+        let is_settled = !self.is_unsettled() || self.has_settled();
+        let is_listed = self.unlisted().next().is_none() || self.has_waited();
+        self.active().next().is_none() && is_settled && is_listed
     }
 
     /// Those with something to go, those that wait for them, and those that may say what keeps them.
     fn kinds_to_list(&self) -> Vec<OutsideKind> {
         let going: BTreeSet<_> = self.active().map(|item| item.found.resource.kind).collect();
         let unlisted: BTreeSet<_> = self.unlisted().collect();
+        let attached = [OutsideKind::Interface, OutsideKind::Machine];
+        let is_unsettled = self.is_unsettled();
         let keeps_group = [OutsideKind::Interface, OutsideKind::GroupRule];
         let has_group = going.contains(&OutsideKind::SecurityGroup);
         let is_needed = |kind: &OutsideKind| {
@@ -270,88 +253,8 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
                 || unlisted.contains(kind)
                 || row(*kind).after.iter().any(|before| going.contains(before))
                 || (has_group && keeps_group.contains(kind))
+                || (is_unsettled && attached.contains(kind))
         };
         OutsideKind::ALL.into_iter().filter(is_needed).collect()
-    }
-
-    fn has_waited(&self, patience: Duration) -> bool {
-        let now = self.cloud.now();
-        elapsed(self.moved, now) >= patience || elapsed(self.began, now) >= LONGEST
-    }
-
-    /// Gives up what was tried and can't go; what waited for it is tried then, for AWS to say what keeps it.
-    fn give_up(&mut self) {
-        let is_hopeless = self.tried().all(|item| self.is_hopeless(item));
-        let patience = if is_hopeless {
-            SHORT_PATIENCE
-        } else {
-            PATIENCE
-        };
-        if !self.has_waited(patience) {
-            return;
-        }
-        let is_over = elapsed(self.began, self.cloud.now()) >= LONGEST;
-        let tried = self
-            .active()
-            .filter(|item| is_over || !self.has_to_wait(item));
-        let reasons: Vec<_> = tried.map(|item| (item.key(), self.blocker(item))).collect();
-        if reasons.is_empty() {
-            return;
-        }
-        for (key, why) in reasons {
-            if let Some(item) = self.items.get_mut(&key) {
-                item.progress = Progress::GivenUp(why);
-            }
-        }
-        self.moved = self.cloud.now();
-    }
-
-    /// What is active and has nothing to wait for.
-    fn tried(&self) -> impl Iterator<Item = &Item> {
-        self.active().filter(|item| !self.has_to_wait(item))
-    }
-
-    fn has_to_wait(&self, item: &Item) -> bool {
-        self.waits_for(item.found.resource.kind).is_some()
-    }
-
-    fn report(self) -> SweepReport {
-        let inventory = self.listing.inventory();
-        let wish = self.wish;
-        let mut report = SweepReport {
-            foreign: inventory
-                .holds_network()
-                .filter(|found| found.owner == Owner::Foreign)
-                .cloned()
-                .collect(),
-            unknown: inventory.unknown,
-            ..SweepReport::default()
-        };
-        for item in self.items.into_values() {
-            match item.progress {
-                Progress::Gone => report.removed.push(item.found),
-                Progress::GivenUp(why) => report.left.push(Orphan {
-                    found: item.found,
-                    why,
-                }),
-                // None is left: the loop ends when each is gone or given up.
-                Progress::Waiting | Progress::Begun(_) | Progress::Refused(_) => {}
-            }
-        }
-        report.kept = inventory
-            .found
-            .into_iter()
-            .filter(|found| item::is_kept(found, wish))
-            .collect();
-        report
-    }
-}
-
-impl Wish<'_> {
-    /// Whether somebody agreed to the removal of this.
-    fn has_consent(self, found: &Found) -> bool {
-        let resource = &found.resource;
-        let shown = self.shown.get(resource.kind, &resource.id);
-        shown.is_some_and(|shown| shown.becomes(self.delete_volumes) == Disposition::Removed)
     }
 }

@@ -9,8 +9,9 @@ use crate::cloud::CloudError;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::clock::elapsed;
 use crate::sweep::classify::is_ending;
-use crate::sweep::inventory::{Found, reason};
+use crate::sweep::inventory::Found;
 use crate::sweep::kinds::End;
+use crate::sweep::listing::reason;
 use crate::sweep::owner::{Disposition, Owner};
 
 /// After this time a removal that AWS accepted is asked for again, if nothing shows that it goes on.

@@ -1,14 +1,18 @@
 //! What the tests of this module share: a cluster `canary` with its stacks, and resources in a few words.
 
+mod answers;
 mod cluster;
+mod orphans;
 mod ownership;
 mod purposes;
 mod removal;
 mod scopes;
 
+use std::collections::BTreeSet;
+
 use crate::cloud::outside::{OutsideKind, OutsideResource, OutsideScope};
 use crate::sweep::classify::{Lists, classify};
-use crate::sweep::{Found, Scope};
+use crate::sweep::{Found, Scope, SweepReport};
 
 const STACK: &str = "arn:aws:cloudformation:eu-west-1:1:stack/canary-network/7";
 const GONE: &str = "arn:aws:cloudformation:eu-west-1:1:stack/canary-edge/8";
@@ -119,4 +123,27 @@ fn lists(resources: Vec<OutsideResource>) -> Lists {
 
 fn classified(resources: Vec<OutsideResource>) -> Vec<Found> {
     classify(&scope(), &lists(resources))
+}
+
+fn ids(found: &[Found]) -> BTreeSet<String> {
+    found
+        .iter()
+        .map(|found| found.resource.id.clone())
+        .collect()
+}
+
+/// Why something was not removed.
+fn why(report: &SweepReport, id: &str) -> String {
+    let orphan = report
+        .left
+        .iter()
+        .find(|orphan| orphan.found.resource.id == id);
+    orphan
+        .unwrap_or_else(|| panic!("{id} is not left: {report:#?}"))
+        .why
+        .clone()
+}
+
+fn set<const N: usize>(ids: [&String; N]) -> BTreeSet<String> {
+    ids.into_iter().cloned().collect()
 }

@@ -158,6 +158,8 @@ fn machine_is_its_groups_until_it_is_detached() {
     hold(vec![
         (with(&[ours]), None),
         (with(&[ours, stack_id]), None),
+        (with(&[group("replaced"), stack_id]), None),
+        (with(&[group("replaced")]), Some(Stack)),
         (with(&[stack_id]), Some(Stack)),
         (with(&[]), Some(Stack)),
         // Made by an autoscaler that needs no group.

@@ -3,35 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::cluster::{Cluster, denied, ours};
-use crate::cloud::outside::{Outside, OutsideKind, OutsideResource};
-use crate::cloud::{CloudError, StackStatus, Store};
+use super::cluster::*;
+use super::*;
+use crate::cloud::outside::Outside;
+use crate::cloud::{Cloud, StackStatus, Store};
 use crate::common::Clock;
-use crate::simulated::{Balancer, BalancerKind, Maker};
-use crate::sweep::{Found, Inventory, SweepReport};
-
-fn ids(found: &[Found]) -> BTreeSet<String> {
-    found
-        .iter()
-        .map(|found| found.resource.id.clone())
-        .collect()
-}
-
-/// Why something was not removed.
-fn why(report: &SweepReport, id: &str) -> String {
-    let orphan = report
-        .left
-        .iter()
-        .find(|orphan| orphan.found.resource.id == id);
-    orphan
-        .unwrap_or_else(|| panic!("{id} is not left: {report:#?}"))
-        .why
-        .clone()
-}
-
-fn set<const N: usize>(ids: [&String; N]) -> BTreeSet<String> {
-    ids.into_iter().cloned().collect()
-}
+use crate::simulated::{Balancer, BalancerKind, CallFault, FaultKind, Maker};
+use crate::sweep::Inventory;
 
 #[tokio::test(start_paused = true)]
 async fn everything_of_the_cluster_goes_and_the_rest_stays() {
@@ -155,99 +133,18 @@ async fn what_appears_after_the_consent_goes_if_kubernetes_made_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deletion_protection_is_named_at_once() {
-    let cluster = Cluster::standing().await;
-    let protected = cluster.cloud.make_balancer(&Balancer {
-        protected: true,
-        ..cluster.balancer(BalancerKind::Network, ours())
-    });
-    let other = cluster.make_balancer();
-    let shown = cluster.look().await;
-    cluster.delete_pool().await;
-    let (report, took) = cluster.remove(&shown, false).await;
-    let text = why(&report, &protected);
-    assert!(text.contains("deletion protection is enabled"), "{text}");
-    assert!(ids(&report.removed).contains(&other));
-    // Its interface, its target group and its security group can't go either, and each says why.
-    let group = report
-        .left
-        .iter()
-        .find(|orphan| orphan.found.resource.kind == OutsideKind::SecurityGroup);
-    let group = group.unwrap();
-    assert!(
-        group.why.contains("used by interface eni-0"),
-        "{}",
-        group.why
-    );
-    assert!(group.why.contains("ELB net/"), "{}", group.why);
-    assert_eq!(report.left.len(), 4, "{:#?}", report.left);
-    assert!(took < Duration::from_mins(12), "{took:?}");
-    // Somebody switches it off, and the same command goes on.
-    cluster.cloud.unprotect_outside(&protected);
-    let (report, _) = cluster.remove(&shown, false).await;
-    assert_eq!(report.left, []);
-    assert_eq!(cluster.there(), BTreeSet::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn group_that_somebody_uses_is_left_with_the_id_of_the_user() {
-    let cluster = Cluster::standing().await;
-    let cloud = &cluster.cloud;
-    let group = |id: &str, tags: &[(&str, &str)]| OutsideResource {
-        vpc: Some(cluster.place.vpc.clone()),
-        ..super::resource(OutsideKind::SecurityGroup, id, tags)
-    };
-    cloud.make_outside(group("sg-elb", &[super::OWNED]));
-    cloud.make_outside(group("sg-elb-2", &[super::OWNED]));
-    cloud.make_outside(group("sg-theirs", &[]));
-    let named = OutsideResource {
-        vpc: Some(cluster.place.vpc.clone()),
-        ..super::rule("sgr-theirs", "sg-theirs", "sg-elb")
-    };
-    cloud.make_outside(named);
-    let user = OutsideResource {
-        vpc: Some(cluster.place.vpc.clone()),
-        ..super::using(
-            super::resource(OutsideKind::Interface, "eni-theirs", &[]),
-            &["sg-elb-2"],
-        )
-    };
-    cloud.make_outside(super::described(user, "my file share"));
-    let shown = cluster.look().await;
-    cluster.delete_pool().await;
-    let (report, took) = cluster.remove(&shown, false).await;
-    let text = why(&report, "sg-elb");
-    assert!(
-        text.contains("named by rule sgr-theirs of group sg-theirs"),
-        "{text}"
-    );
-    assert!(text.contains("dependent object"), "{text}");
-    let text = why(&report, "sg-elb-2");
-    assert!(
-        text.contains("used by interface eni-theirs (my file share)"),
-        "{text}"
-    );
-    assert!(took < Duration::from_mins(2), "{took:?}");
-    let foreign = ["eni-theirs", "sg-theirs", "sgr-theirs"].map(str::to_owned);
-    assert_eq!(ids(&report.foreign), foreign.into());
-    for id in ["sgr-theirs", "eni-theirs", "sg-theirs"] {
-        assert!(cluster.there().contains(id), "{id}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn groups_that_name_each_other_go() {
     let cluster = Cluster::standing().await;
     for id in ["sg-a", "sg-b"] {
         cluster.cloud.make_outside(OutsideResource {
             vpc: Some(cluster.place.vpc.clone()),
-            ..super::resource(OutsideKind::SecurityGroup, id, &[super::OWNED])
+            ..resource(OutsideKind::SecurityGroup, id, &[OWNED])
         });
     }
     for (id, group, named) in [("sgr-1", "sg-a", "sg-b"), ("sgr-2", "sg-b", "sg-a")] {
         cluster.cloud.make_outside(OutsideResource {
             vpc: Some(cluster.place.vpc.clone()),
-            ..super::rule(id, group, named)
+            ..rule(id, group, named)
         });
     }
     let shown = cluster.look().await;
@@ -258,193 +155,10 @@ async fn groups_that_name_each_other_go() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn missing_right_is_named_with_its_action() {
-    let cluster = Cluster::standing().await;
-    let balancer = cluster.make_balancer();
-    let shown = cluster.look().await;
-    cluster.delete_pool().await;
-    cluster.fail(
-        "remove",
-        &balancer,
-        1,
-        denied("elasticloadbalancing:DeleteLoadBalancer"),
-    );
-    let (report, took) = cluster.remove(&shown, false).await;
-    let text = why(&report, &balancer);
-    assert!(
-        text.contains("elasticloadbalancing:DeleteLoadBalancer"),
-        "{text}"
-    );
-    assert!(took < Duration::from_mins(5), "{took:?}");
-    let asked = cluster.cloud.calls();
-    let asked = asked
-        .all()
-        .iter()
-        .filter(|call| call.verb == "remove" && call.about.starts_with(&balancer));
-    assert_eq!(asked.count(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn kind_that_may_not_be_listed_is_unknown_with_its_action() {
-    let cluster = Cluster::standing().await;
-    cluster.make_balancer();
-    cluster.fail(
-        "outside",
-        "TargetGroup",
-        u32::MAX,
-        denied("tag:GetResources"),
-    );
-    let shown = cluster.look().await;
-    assert_eq!(shown.unknown.len(), 1);
-    assert_eq!(shown.unknown[0].kind, OutsideKind::TargetGroup);
-    assert!(
-        shown.unknown[0].why.contains("tag:GetResources"),
-        "{shown:?}"
-    );
-    assert!(!shown.is_empty());
-    cluster.delete_pool().await;
-    let (report, took) = cluster.remove(&shown, false).await;
-    assert_eq!(report.unknown, shown.unknown);
-    assert_eq!(report.left, []);
-    assert!(took < Duration::from_mins(7), "{took:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn kind_that_is_not_answered_for_a_while_is_waited_for() {
-    let cluster = Cluster::standing().await;
-    let shown = Inventory::default();
-    let balancer = cluster.make_balancer();
-    cluster.cloud.sleep(Duration::from_mins(1)).await;
-    let unreachable = CloudError::Unreachable {
-        operation: "outside".to_owned(),
-        message: "no route".to_owned(),
-    };
-    // Longer than one request is repeated.
-    cluster.fail("outside", "LoadBalancer", 12, unreachable);
-    cluster.delete_pool().await;
-    let (report, _) = cluster.remove(&shown, false).await;
-    assert_eq!(
-        (report.unknown.len(), report.left.len()),
-        (0, 0),
-        "{report:#?}"
-    );
-    assert!(ids(&report.removed).contains(&balancer));
-}
-
-#[tokio::test(start_paused = true)]
-async fn lost_answers_and_throttling_are_retried() {
-    let cluster = Cluster::standing().await;
-    for _ in 0..4 {
-        cluster.make_balancer();
-    }
-    let shown = cluster.look().await;
-    cluster.delete_pool().await;
-    cluster.cloud.change_faults(|faults| {
-        faults.throttle = 0.2;
-        faults.lost_answer = 0.2;
-        faults.unreachable = 0.2;
-    });
-    let scope = loop {
-        let stacks = crate::cloud::Cloud::stacks(&cluster.cloud, Some("canary")).await;
-        if let Ok(stacks) = stacks
-            && let Ok(scope) = crate::sweep::Scope::of(&cluster.cloud, "canary", &stacks).await
-        {
-            break scope;
-        }
-    };
-    let report = cluster.remove_in(&scope, &shown).await;
-    assert_eq!(
-        (report.left.len(), report.unknown.len()),
-        (0, 0),
-        "{report:#?}"
-    );
-    assert_eq!(cluster.there(), BTreeSet::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn expired_credentials_end_it_and_another_run_goes_on() {
-    let cluster = Cluster::standing().await;
-    cluster.make_balancer();
-    let shown = cluster.look().await;
-    cluster.delete_pool().await;
-    let expired = || CloudError::Credentials {
-        reason: "expired".to_owned(),
-        help: String::new(),
-    };
-    for (verb, about) in [
-        ("outside", "Interface"),
-        ("remove", &*cluster.make_balancer()),
-    ] {
-        cluster.fail(verb, about, 1, expired());
-        let end = cluster.try_remove(&shown, false, false).await;
-        assert_eq!(end, Err(expired()), "{verb}");
-    }
-    let (report, _) = cluster.remove(&shown, false).await;
-    assert_eq!(report.left, []);
-    assert_eq!(cluster.there(), BTreeSet::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn interface_that_aws_never_releases_is_given_up_after_ten_minutes() {
-    let cluster = Cluster::standing().await;
-    let interface = super::interface("eni-late", "ELB net/gone/50dc", &[]);
-    cluster.cloud.make_outside(OutsideResource {
-        vpc: Some(cluster.place.vpc.clone()),
-        ..interface
-    });
-    let shown = cluster.look().await;
-    cluster.delete_pool().await;
-    let (report, took) = cluster.remove(&shown, false).await;
-    let text = why(&report, "eni-late");
-    assert!(text.contains("AWS has not released it"), "{text}");
-    assert!(
-        (Duration::from_mins(10)..Duration::from_mins(11)).contains(&took),
-        "{took:?}"
-    );
-    let asked = cluster.cloud.calls();
-    assert!(asked.all().iter().all(|call| call.verb != "remove"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn kinds_without_anything_to_go_are_asked_for_once() {
-    let cluster = Cluster::standing().await;
-    cluster.make_balancer();
-    let shown = cluster.look().await;
-    cluster.delete_pool().await;
-    let before = cluster.cloud.calls().total();
-    let (_, took) = cluster.remove(&shown, false).await;
-    let calls = cluster.cloud.calls();
-    let of = |kind: &str| {
-        let asked = calls.all()[before..].iter();
-        asked
-            .filter(|call| call.verb == "outside" && call.about.starts_with(kind))
-            .count()
-    };
-    for kind in [
-        "Machine",
-        "Volume",
-        "Snapshot",
-        "DnsRecord",
-        "Bucket",
-        "Key",
-        "LogGroup",
-        "Peering",
-    ] {
-        assert_eq!(of(kind), 1, "{kind}");
-    }
-    assert!(of("Interface") > 5, "{}", of("Interface"));
-    // A look every 15 seconds at most kinds that are needed.
-    let rounds = usize::try_from(took.as_secs() / 15).unwrap() + 8;
-    assert!(of("Interface") <= rounds, "{} in {took:?}", of("Interface"));
-}
-
-#[tokio::test(start_paused = true)]
 async fn bucket_goes_last_emptied_and_only_if_it_was_shown() {
     let cluster = Cluster::standing().await;
     let cloud = &cluster.cloud;
-    let stacks = crate::cloud::Cloud::stacks(cloud, Some("canary"))
-        .await
-        .unwrap();
+    let stacks = cloud.stacks(Some("canary")).await.unwrap();
     let base = stacks
         .into_iter()
         .find(|stack| stack.name == "canary-base")
@@ -482,4 +196,56 @@ async fn removal_of_what_is_gone_already_says_so() {
     let (report, _) = cluster.remove(&shown, false).await;
     assert!(!ids(&report.removed).contains(&balancer));
     assert_eq!(report.left, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_call_tries_once_more_what_an_earlier_one_left() {
+    let cluster = Cluster::standing().await;
+    let balancer = cluster.cloud.make_balancer(&Balancer {
+        protected: true,
+        ..cluster.balancer(BalancerKind::Network, ours())
+    });
+    let shown = cluster.look().await;
+    cluster.delete_pool().await;
+    let (first, _) = cluster.remove(&shown, false).await;
+    assert_eq!(
+        (first.removed.len(), first.left.len()),
+        (1, 4),
+        "{first:#?}"
+    );
+    cluster.cloud.unprotect_outside(&balancer);
+    let last = cluster.try_remove(&shown, false, true).await.unwrap();
+    let both = first.followed_by(last);
+    assert_eq!((both.removed.len(), both.left.len()), (5, 0), "{both:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn list_of_interfaces_that_lags_behind_the_machines_is_read_again() {
+    let cluster = Cluster::standing().await;
+    let cloud = &cluster.cloud;
+    let machine = OutsideResource {
+        vpc: Some(cluster.place.vpc.clone()),
+        ..resource(OutsideKind::Machine, "i-theirs", &[])
+    };
+    cloud.make_outside(machine.clone());
+    let interface = cloud.make_interface(&Maker::Somebody, &cluster.place, Some("i-theirs"));
+    cloud.sleep(Duration::from_mins(1)).await;
+    let attached = cluster.thing(OutsideKind::Interface).unwrap();
+    assert!(cloud.remove_externally(&machine));
+    cloud.sleep(Duration::from_mins(2)).await;
+    let free = cluster.thing(OutsideKind::Interface).unwrap();
+    assert_ne!(attached.uses, free.uses);
+    assert!(cloud.remove_externally(&free));
+    cloud.change_faults(|faults| {
+        faults.calls.push(CallFault {
+            verb: Some("outside"),
+            about: Some("Interface".to_owned()),
+            after: 0,
+            times: 1,
+            kind: FaultKind::Stale(Duration::from_mins(3)),
+        });
+    });
+    let (report, took) = cluster.remove(&Inventory::default(), false).await;
+    assert_eq!(ids(&report.foreign), BTreeSet::new(), "{interface}");
+    assert!(took > Duration::ZERO);
 }

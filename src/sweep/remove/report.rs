@@ -1,0 +1,92 @@
+//! What a removal is asked for, and what it came to.
+
+use super::Removal;
+use super::item::{Progress, is_kept};
+use crate::sweep::inventory::{Found, Inventory, UnknownKind};
+use crate::sweep::owner::{Disposition, Owner};
+
+/// What is to be removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Whether the volumes of claims go too.
+    pub delete_volumes: bool,
+    /// What was shown before consent: data, DNS records, buckets, keys and what stacks left go only if they are in it.
+    pub shown: &'a Inventory,
+}
+
+/// What a removal came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SweepReport {
+    /// What was there and is gone.
+    pub removed: Vec<Found>,
+    /// What should be gone and is not.
+    pub left: Vec<Orphan>,
+    /// What is kept on purpose, of every kind.
+    pub kept: Vec<Found>,
+    /// What is not removed and holds the network: other people's resources.
+    pub foreign: Vec<Found>,
+    /// Kinds that could not be looked for.
+    pub unknown: Vec<UnknownKind>,
+}
+
+/// Something that could not be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    pub found: Found,
+    /// What keeps it, as AWS says.
+    pub why: String,
+}
+
+impl SweepReport {
+    /// This one with what a later call came to: that has looked at everything again.
+    #[must_use]
+    pub fn followed_by(mut self, later: Self) -> Self {
+        self.removed.extend(later.removed);
+        Self {
+            removed: self.removed,
+            ..later
+        }
+    }
+}
+
+impl<C> Removal<'_, C> {
+    pub(super) fn report(self) -> SweepReport {
+        let inventory = self.listing.inventory();
+        let wish = self.wish;
+        let mut report = SweepReport {
+            foreign: inventory
+                .holds_network()
+                .filter(|found| found.owner == Owner::Foreign)
+                .cloned()
+                .collect(),
+            unknown: inventory.unknown,
+            ..SweepReport::default()
+        };
+        for item in self.items.into_values() {
+            match item.progress {
+                Progress::Gone => report.removed.push(item.found),
+                Progress::GivenUp(why) => report.left.push(Orphan {
+                    found: item.found,
+                    why,
+                }),
+                // None is left: the loop ends when each is gone or given up.
+                Progress::Waiting | Progress::Begun(_) | Progress::Refused(_) => {}
+            }
+        }
+        report.kept = inventory
+            .found
+            .into_iter()
+            .filter(|found| is_kept(found, wish))
+            .collect();
+        report
+    }
+}
+
+impl Wish<'_> {
+    /// Whether somebody agreed to the removal of this.
+    pub(super) fn has_consent(self, found: &Found) -> bool {
+        let resource = &found.resource;
+        let shown = self.shown.get(resource.kind, &resource.id);
+        shown.is_some_and(|shown| shown.becomes(self.delete_volumes) == Disposition::Removed)
+    }
+}

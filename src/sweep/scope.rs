@@ -1,0 +1,81 @@
+//! What a cluster has inside its stacks.
+
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
+
+use super::listing::ask;
+use crate::cloud::outside::OutsideScope;
+use crate::cloud::{Cloud, CloudError, LiveResource, LiveStack, StackStatus};
+use crate::stacks::StackKind;
+
+const VPC: &str = "AWS::EC2::VPC";
+/// The network stack's output with its VPC.
+const VPC_OUTPUT: &str = "VpcId";
+
+/// What a cluster has inside its stacks: all else that is found is outside them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    pub asked: OutsideScope,
+    /// ARNs of its stacks that are not deleted.
+    pub stacks: BTreeSet<String>,
+    /// Physical ids of their resources.
+    pub resources: BTreeSet<String>,
+}
+
+impl Scope {
+    /// Of a cluster by its stacks: those that are not deleted, with the resources in them. It holds for this moment: when
+    /// stacks are gone, what they left is outside them, and only a new scope says so.
+    pub async fn of<C: Cloud>(
+        cloud: &C,
+        cluster: &str,
+        stacks: &[LiveStack],
+    ) -> Result<Self, CloudError> {
+        let living = stacks
+            .iter()
+            .filter(|stack| stack.status != StackStatus::DeleteComplete);
+        let held = living.map(async |stack| {
+            let answer = ask(cloud, async || cloud.resources(&stack.id).await).await;
+            match answer {
+                Ok(resources) => Ok(Some((stack, resources))),
+                // It was deleted since it was listed.
+                Err(CloudError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error),
+            }
+        });
+        let mut scope = Self {
+            asked: OutsideScope {
+                cluster: cluster.to_owned(),
+                vpc: None,
+            },
+            ..Self::default()
+        };
+        for (stack, resources) in try_join_all(held).await?.into_iter().flatten() {
+            scope.stacks.insert(stack.id.clone());
+            if stack.kind == StackKind::Network.to_string() {
+                scope.asked.vpc = vpc(stack, &resources);
+            }
+            let there = resources.into_iter().filter(is_there);
+            let ids = there.filter_map(|resource| resource.physical_id);
+            scope.resources.extend(ids);
+        }
+        Ok(scope)
+    }
+}
+
+fn is_there(resource: &LiveResource) -> bool {
+    resource.status.as_str() != "DELETE_COMPLETE"
+}
+
+/// The VPC of the network stack. Its output stays when the VPC is deleted and the rest could not be: the resource counts
+/// where it is listed.
+fn vpc(stack: &LiveStack, resources: &[LiveResource]) -> Option<String> {
+    let listed = resources
+        .iter()
+        .find(|resource| resource.resource_type == VPC);
+    match listed {
+        Some(vpc) if is_there(vpc) => vpc.physical_id.clone(),
+        Some(_) => None,
+        None => stack.outputs.get(VPC_OUTPUT).cloned(),
+    }
+}
