@@ -14,7 +14,8 @@ use kube_cfn::cloud::{Cloud, CloudError, StackStatus, Store};
 use kube_cfn::common::Clock;
 use kube_cfn::plan::{self, Guard, PlanOptions};
 use kube_cfn::simulated::{
-    CallFault, ExternalChange, FaultKind, Faults, Library, Simulated, SimulationConfig,
+    CallFault, ExternalChange, FaultKind, Faults, Library, Operation, ResourceFailure, Simulated,
+    SimulationConfig,
 };
 use kube_cfn::stacks::{StackKind, parameter_path};
 use kube_cfn::sweep::{self, Inventory, Scope};
@@ -120,8 +121,9 @@ pub async fn play(
             cloud.distort_listings(|_, all| all.iter_mut().for_each(take_shared))
         }
     }
+    let has_foreign = rng.bool();
     for _ in 0..rng.usize(1..8) {
-        if rng.u8(..3) > 0 {
+        if !has_foreign || rng.u8(..3) > 0 {
             trial.things.add_own(rng);
         } else {
             trial.things.add_foreign(rng);
@@ -130,12 +132,16 @@ pub async fn play(
     let parameter = parameter_path(design.cluster) + "/x";
     let put = cloud.put_parameter_if_absent(&parameter, "y").await;
     put.map_err(|error| error.to_string())?;
+    if rng.u8(..4) == 0 {
+        fail_once(rng, cloud, design);
+    }
     cloud.sleep(Duration::from_secs(rng.u64(1..600))).await;
     if rng.u8(..3) == 0 {
         trial.delete_by_hand(rng).await;
     }
     for number in 0..TROUBLED {
-        let mut faults = faults(rng, number, CALLS, design.stacks, &[]);
+        // Milder than elsewhere: looks that fail end a run before it has begun.
+        let mut faults = faults(rng, number + 1, CALLS, design.stacks, &[]);
         faults.calls.extend(denied(rng, &trial.things));
         cloud.restart(faults);
         let others = (rng.u8(..3) == 0).then(|| rng.f64() * 1500.0);
@@ -156,6 +162,29 @@ pub async fn play(
         }
     }
     trial.calm().await
+}
+
+/// Some resource can't be deleted the first time. Not of the network: what keeps that one is looked at here.
+fn fail_once(rng: &mut Rng, cloud: &Simulated, design: &Design) {
+    let stacks = design.stacks.iter();
+    let stacks: Vec<_> = stacks
+        .filter(|one| one.kind != StackKind::Network)
+        .collect();
+    let Some(stack) = rng.choice(&stacks) else {
+        return;
+    };
+    let ids: Vec<_> = stack.resources().map(|(id, _)| id.to_owned()).collect();
+    let Some(logical_id) = rng.choice(&ids) else {
+        return;
+    };
+    cloud.fail(ResourceFailure {
+        stack: stack.name.clone(),
+        logical_id: logical_id.clone(),
+        operation: Operation::Delete,
+        reason: None,
+        boot: None,
+        times: 1,
+    });
 }
 
 fn is_balancer(kind: OutsideKind) -> bool {
@@ -352,7 +381,9 @@ impl Trial<'_> {
             if number % 4 >= usize::from(self.released) || self.is_foreign(balancer) {
                 continue;
             }
-            if let Some(service) = balancer.tag("kubernetes.io/service-name") {
+            // Without that its controller makes another one.
+            let service = balancer.tag("kubernetes.io/service-name");
+            if let Some(service) = service.filter(|_| number % 2 == 0) {
                 self.cloud().forget_service(service);
             }
             self.cloud().remove_externally(balancer);
