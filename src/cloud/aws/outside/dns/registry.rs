@@ -3,7 +3,7 @@
 //! A TXT record has the name of what it stands for, or, since external-dns 0.12, the type and a dash before it
 //! (`a-web.example.org`, `cname-web.example.org`); `cname` stands for aliases too. That is ambiguous where a record set is
 //! itself called `a-web`: other TXT records decide then. Names with a prefix or suffix of the user's choice
-//! (`--txt-prefix`, `--txt-suffix`) can't be told from others: where one may be meant, nothing is guessed, and it is an error. An
+//! (`--txt-prefix`, `--txt-suffix`) look like others: where one may be meant, nothing is guessed, and it is an error. An
 //! encrypted registry, and one in `DynamoDB`, can't be read.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Registries as external-dns writes them, and those that can't be told apart.
+//! Registries as external-dns writes them, and those that are ambiguous.
 
 use super::*;
 
@@ -94,7 +94,7 @@ fn wildcards_are_named_as_route53_writes_them() {
 }
 
 #[test]
-fn sets_of_one_name_are_told_apart_by_their_identifiers() {
+fn sets_of_one_name_differ_by_their_identifiers() {
     let with = |set: RecordSet, identifier: &str| RecordSet {
         identifier: Some(identifier.to_owned()),
         ..set
