@@ -28,6 +28,7 @@ mod preflight;
 mod process;
 mod production;
 mod recovery;
+mod release;
 mod saved;
 mod scaling;
 mod store;
