@@ -250,7 +250,7 @@ fn a_deletion_killed_at_a_request_to_kubernetes_is_finished_by_the_next() {
             let looked = used.cluster.server.silenced();
             used.cluster.server.fail_after(5 + after, Outage::Silence);
             let run = used.cluster.world.spawn(&arguments);
-            let limit = Instant::now() + Duration::from_secs(60);
+            let limit = Instant::now() + Duration::from_mins(1);
             while used.cluster.server.silenced() == looked && Instant::now() < limit {
                 std::thread::sleep(Duration::from_millis(20));
             }
