@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn volume(spec: Value) -> VolumeObject {
+    fn volume(spec: &Value) -> VolumeObject {
         let object = json!({"metadata": {"name": "pv-1", "uid": "u"}, "spec": spec});
         let found: core::PersistentVolume = serde_json::from_value(object).unwrap();
         found.into()
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn ebs_volume_of_both_drivers_is_read() {
-        let csi = volume(json!({
+        let csi = volume(&json!({
             "capacity": {"storage": "20Gi"}, "persistentVolumeReclaimPolicy": "Delete",
             "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0abc"},
             "claimRef": {"namespace": "web", "name": "data"},
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(csi.claim, Some(("web".to_owned(), "data".to_owned())));
         assert_eq!((csi.gib, csi.reclaim_policy.as_str()), (Some(20), "Delete"));
         let source = json!({"volumeID": "aws://eu-west-1a/vol-0def"});
-        let in_tree = volume(json!({"awsElasticBlockStore": source}));
+        let in_tree = volume(&json!({"awsElasticBlockStore": source}));
         assert_eq!(in_tree.volume_id.as_deref(), Some("vol-0def"));
         assert_eq!(in_tree.reclaim_policy, "Retain");
     }
@@ -272,8 +272,8 @@ mod tests {
     #[test]
     fn volume_of_another_driver_has_no_ebs_volume() {
         let efs = json!({"driver": "efs.csi.aws.com", "volumeHandle": "fs-0abc"});
-        assert_eq!(volume(json!({ "csi": efs })).volume_id, None);
-        let path = volume(json!({"hostPath": {"path": "/data"}}));
+        assert_eq!(volume(&json!({ "csi": efs })).volume_id, None);
+        let path = volume(&json!({"hostPath": {"path": "/data"}}));
         assert_eq!(path.volume_id, None);
     }
 

@@ -100,7 +100,7 @@ pub async fn objects(api: &Api) -> Result<Objects, KubeError> {
 /// looks at what there is, and does what is missing. Claims are deleted only if they are in `objects`, which was shown.
 ///
 /// Where volumes are kept, they are protected before anything else is done. Where they are deleted, Services go first: no
-/// load balancer sends requests to pods that end, and whoever writes DNS records for Services still runs and removes them.
+/// load balancer sends requests to pods that end, and what writes DNS records for Services still runs and removes them.
 pub async fn release<K: Clock>(
     api: &Api,
     objects: &Objects,

@@ -3,6 +3,9 @@
 //! real one needs its controller manager for the certificates. Everything is made under names of the
 //! test's own and removed again.
 
+#[path = "contract_deletion.rs"]
+mod deletion;
+
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 

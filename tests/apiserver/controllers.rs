@@ -56,12 +56,10 @@ impl Controllers {
 
     /// One step of each.
     pub fn step(&mut self, store: &mut Store) {
-        if let Some(operator) = &mut self.operator {
-            operator(store);
-        }
         if self.kubelet {
             end_pods(store, &self.stuck);
         }
+        self.operate(store);
         if self.workloads {
             collect(store);
             scale(store);
@@ -74,6 +72,14 @@ impl Controllers {
         }
         if let Some(cloud) = &mut self.cloud {
             clean_services(store, cloud);
+        }
+        self.operate(store);
+    }
+
+    /// The operator is the fastest: it sees what each of the others did.
+    fn operate(&mut self, store: &mut Store) {
+        if let Some(operator) = &mut self.operator {
+            operator(store);
         }
     }
 }
@@ -159,7 +165,7 @@ fn collect(store: &mut Store) {
                     .objects
                     .contains_key(&(kinds.to_owned(), key.1.clone(), name))
             };
-            if !owners.is_some_and(|owners| owners.iter().all(is_gone)) {
+            if !owners.is_some_and(|owners| !owners.is_empty() && owners.iter().all(is_gone)) {
                 continue;
             }
             if collection == PODS {
@@ -231,7 +237,7 @@ fn scale(store: &mut Store) {
 
 /// Starts a pod. One whose claims are being deleted gets no machine, as the scheduler does it
 /// (pkg/scheduler/framework/plugins/volumebinding, `podHasPVCs`).
-pub fn start_pod(store: &mut Store, owner: &Key, kind: &str, number: usize, template: &Value) {
+fn start_pod(store: &mut Store, owner: &Key, kind: &str, number: usize, template: &Value) {
     let name = format!("{}-{number}", owner.2);
     let key = (PODS.to_owned(), owner.1.clone(), name.clone());
     if store.objects.contains_key(&key) {

@@ -8,6 +8,7 @@
 pub mod cluster;
 pub mod controllers;
 mod deletion;
+pub mod fixtures;
 mod http;
 mod pod_security;
 mod rights;
@@ -147,6 +148,11 @@ impl ApiServer {
     pub fn fail_after(&self, requests: usize, how: Outage) {
         let outage = Some((requests, how));
         self.state.traffic.lock().unwrap().set_outage(outage);
+    }
+
+    /// How many requests wait for an answer that never comes.
+    pub fn silenced(&self) -> usize {
+        self.state.traffic.lock().unwrap().silenced()
     }
 
     /// Ends an outage.

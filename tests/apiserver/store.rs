@@ -261,6 +261,9 @@ impl Store {
             object["spec"]["username"] = json!(who.user);
             object["spec"]["groups"] = json!(who.groups);
         }
+        if let Some(namespace) = &place.namespace {
+            object["metadata"]["namespace"] = json!(namespace);
+        }
         protect(place, &mut object);
         let mut fields = BTreeSet::new();
         leaves(&object, String::new(), &mut fields);

@@ -29,6 +29,8 @@ pub struct Traffic {
     /// How many more requests are answered before the outage.
     outage: Option<(usize, Outage)>,
     denied: Vec<(&'static str, &'static str)>,
+    /// Requests that wait for an answer that never comes.
+    silenced: usize,
 }
 
 impl Traffic {
@@ -47,6 +49,9 @@ impl Traffic {
                 Treatment::Answer
             }
         };
+        if treatment == Treatment::Silence {
+            self.silenced += 1;
+        }
         if matches!(treatment, Treatment::Answer | Treatment::LoseAnswer) {
             self.log
                 .push(format!("{} {}", request.method, request.path));
@@ -56,6 +61,10 @@ impl Traffic {
 
     pub fn log(&self) -> Vec<String> {
         self.log.clone()
+    }
+
+    pub fn silenced(&self) -> usize {
+        self.silenced
     }
 
     pub fn set_outage(&mut self, outage: Option<(usize, Outage)>) {

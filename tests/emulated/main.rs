@@ -29,6 +29,7 @@ mod preflight;
 mod process;
 mod production;
 mod recovery;
+mod release;
 mod saved;
 mod scaling;
 mod store;

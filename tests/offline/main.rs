@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[expect(dead_code, reason = "the emulated tests use the rest of it")]
 #[path = "../apiserver/mod.rs"]
 mod apiserver;
 #[path = "../apiserver/contract.rs"]
@@ -32,6 +33,7 @@ mod properties;
 mod readme;
 mod refused;
 mod region_facts;
+mod release;
 mod scaffold;
 mod simulated;
 mod sizes;

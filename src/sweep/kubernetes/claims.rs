@@ -236,9 +236,8 @@ impl Claims<'_> {
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (workload, operator) in &self.again {
-            let by = operator.as_ref().map_or(String::new(), |operator| {
-                format!(" (it belongs to {operator})")
-            });
+            let above = operator.as_ref().filter(|above| *above != workload);
+            let by = above.map_or(String::new(), |above| format!(" (it belongs to {above})"));
             let pods = self.left.pods.iter();
             let here = pods.filter(|pod| pod.object.namespace == workload.namespace);
             if here.count() > 0 {

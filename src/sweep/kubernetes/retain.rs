@@ -11,7 +11,7 @@ const PART: &str = "PersistentVolume set to Retain";
 /// Looks: volumes that are made meanwhile are protected by the next one.
 const LOOKS: usize = 5;
 
-/// Protects every volume and reads back that it is; else why nothing may be deleted.
+/// Protects every volume and reads back that it is; else why nothing may be deleted. Nothing was then but policies.
 pub async fn all<K: Clock>(run: &Run<'_, K>) -> Option<String> {
     let mut protected = 0;
     let mut open = Vec::new();
@@ -37,8 +37,7 @@ pub async fn all<K: Clock>(run: &Run<'_, K>) -> Option<String> {
         protected = wanted;
     }
     Some(format!(
-        "{} could not be set to reclaim policy Retain: it is set back, or new ones are made all the time; no stack, \
-         Service or claim was deleted",
+        "{} could not be set to reclaim policy Retain: it is set back, or new ones are made all the time",
         named(&open)
     ))
 }
@@ -52,7 +51,7 @@ async fn unprotected<K: Clock>(run: &Run<'_, K>) -> Result<Vec<VolumeObject>, Ku
 
 fn unknown(error: &KubeError) -> String {
     format!(
-        "whether the volumes are kept could not be read: {}; no stack, Service or claim was deleted",
+        "whether the volumes are kept could not be read: {}",
         error.brief()
     )
 }
@@ -64,7 +63,7 @@ async fn refusal<K: Clock>(run: &Run<'_, K>, error: &KubeError) -> String {
         Ok(_) | Err(_) => "not every PersistentVolume".to_owned(),
     };
     format!(
-        "{open} could not be set to reclaim policy Retain: {}; no stack, Service or claim was deleted",
+        "{open} could not be set to reclaim policy Retain: {}",
         error.brief()
     )
 }
