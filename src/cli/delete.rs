@@ -65,7 +65,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             count(left, "parameter")
         ));
     } else {
-        eprint(deletions::text(&plan, &cluster.identity.region).trim_end());
+        eprint(deletions::text(&plan).trim_end());
         if let Some(line) = state_bucket(&cluster, &plan).await {
             eprint(&line);
         }

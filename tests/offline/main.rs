@@ -24,6 +24,7 @@ mod identities;
 mod kube;
 mod kubeconfig;
 mod node;
+mod outside_text;
 mod pki;
 mod preflight;
 mod progress;
