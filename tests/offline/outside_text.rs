@@ -38,8 +38,8 @@ fn made(kind: Kind, id: impl Into<String>, purpose: Option<Purpose>) -> Found {
     }
 }
 
-fn service(name: &str) -> Option<Purpose> {
-    Some(Purpose::Service(name.to_owned()))
+fn service(name: &str) -> Purpose {
+    Purpose::Service(name.to_owned())
 }
 
 fn kept(kind: Kind, id: impl Into<String>, bytes: u64, purpose: Purpose) -> Found {
@@ -92,7 +92,7 @@ fn usual() -> Vec<Found> {
     let mut interface = made(
         Kind::Interface,
         "eni-0f9e8d7c6b5a40312",
-        service("shop/web"),
+        Some(service("shop/web")),
     );
     interface.resource.by_aws = true;
     let group = arn(
@@ -110,13 +110,17 @@ fn usual() -> Vec<Found> {
     };
     vec![
         detached,
-        made(Kind::LoadBalancer, balancer_arn(), service("shop/web")),
+        made(
+            Kind::LoadBalancer,
+            balancer_arn(),
+            Some(service("shop/web")),
+        ),
         made(
             Kind::ClassicLoadBalancer,
             "a9f8e7d6c5b4a39281706f5e4d3c2b1a",
-            service("legacy/web"),
+            Some(service("legacy/web")),
         ),
-        made(Kind::TargetGroup, group, service("shop/web")),
+        made(Kind::TargetGroup, group, Some(service("shop/web"))),
         made(
             Kind::GroupRule,
             "sgr-0123456789abcdef0",
@@ -127,7 +131,7 @@ fn usual() -> Vec<Found> {
         made(
             Kind::SecurityGroup,
             "sg-0aa11bb22cc33dd44",
-            service("legacy/web"),
+            Some(service("legacy/web")),
         ),
         made(Kind::SecurityGroup, "sg-0bb22cc33dd44ee55", None),
         interface,
@@ -148,12 +152,12 @@ fn usual() -> Vec<Found> {
         made(
             Kind::DnsRecord,
             "Z0123456789ABCDEFGHIJ shop.example.com. A",
-            service("shop/web"),
+            Some(service("shop/web")),
         ),
         made(
             Kind::DnsRecord,
             "Z0123456789ABCDEFGHIJ a-shop.example.com. TXT",
-            service("shop/web"),
+            Some(service("shop/web")),
         ),
         logs("postgresql", 3 * GIB / 2),
         logs("upgrade", 12 << 20),
@@ -601,20 +605,24 @@ fn orphans_name_their_blocker_and_the_way_out() {
     let mut interface = made(
         Kind::Interface,
         "eni-0f9e8d7c6b5a40312",
-        service("shop/web"),
+        Some(service("shop/web")),
     );
     interface.resource.by_aws = true;
     let report = SweepReport {
         left: vec![
             orphan(
-                made(Kind::LoadBalancer, balancer_arn(), service("shop/web")),
+                made(
+                    Kind::LoadBalancer,
+                    balancer_arn(),
+                    Some(service("shop/web")),
+                ),
                 "AWS: Load balancer cannot be deleted because deletion protection is enabled",
             ),
             orphan(
                 made(
                     Kind::SecurityGroup,
                     "sg-0aa11bb22cc33dd44",
-                    service("legacy/web"),
+                    Some(service("legacy/web")),
                 ),
                 "used by interface eni-0aaaabbbbccccdddd (AWS Lambda VPC ENI-reports); AWS: resource \
                  sg-0aa11bb22cc33dd44 has a dependent object",
@@ -625,7 +633,7 @@ fn orphans_name_their_blocker_and_the_way_out() {
                 made(
                     Kind::DnsRecord,
                     "Z0123456789ABCDEFGHIJ shop.example.com. A",
-                    service("shop/web"),
+                    Some(service("shop/web")),
                 ),
                 "it has changed since it was shown",
             ),

@@ -190,7 +190,7 @@ fn protection(resource: &OutsideResource, why: &str, region: &str) -> Option<com
         )
     } else if resource.kind == OutsideKind::Machine {
         format!(
-            "aws ec2 modify-instance-attribute --region {region} --instance-id {id} --no-disable-api-termination"
+            "aws ec2 modify-instance-attribute --region {region} --instance-id {id} --disable-api-termination Value=false"
         )
     } else {
         return None;
