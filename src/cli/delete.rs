@@ -88,7 +88,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     };
     let again = command(&cluster, args);
     if is_nothing(&survey, left, &outside, args.accept) {
-        return nothing_to_delete(&cluster, &outside);
+        return nothing_to_delete(&cluster, &plan, &outside);
     }
     let shown = show(&cluster, &plan, &outside, left).await;
     if args.plan {
@@ -136,7 +136,11 @@ async fn leftovers(cluster: &Cluster) -> Result<usize, CommandError> {
 
 /// Done where it is known that one looked in the right place: by the definition, the lock file or an earlier run from
 /// this machine. Else the cluster was not found, and may well be elsewhere.
-fn nothing_to_delete(cluster: &Cluster, outside: &Outside) -> Result<Exit, CommandError> {
+fn nothing_to_delete(
+    cluster: &Cluster,
+    plan: &DeletePlan,
+    outside: &Outside,
+) -> Result<Exit, CommandError> {
     let Cluster {
         name,
         identity: Identity {
@@ -148,7 +152,7 @@ fn nothing_to_delete(cluster: &Cluster, outside: &Outside) -> Result<Exit, Comma
     if cluster.confirmed_by.is_none() && !has_run_here(cluster) {
         return Err(cluster.not_found(&nothing));
     }
-    let text = outsides::deletion(&outside.view(cluster));
+    let text = outsides::deletion(&outside.view(plan, cluster));
     eprint(text.trim_end());
     eprint(&format!(
         "nothing to delete: {nothing} in account {account}, region {region}"
@@ -229,12 +233,12 @@ async fn show(
             count(parameters, "parameter")
         );
     } else {
-        text.push_str(&deletions::text(plan, region));
+        text.push_str(&deletions::text(plan));
         if let Some(line) = state_bucket(cluster, plan).await {
             text.push_str(&(line + "\n"));
         }
     }
-    text.push_str(&outsides::deletion(&outside.view(cluster)));
+    text.push_str(&outsides::deletion(&outside.view(plan, cluster)));
     text
 }
 
@@ -249,7 +253,7 @@ fn print_plan(
 ) -> Result<Exit, CommandError> {
     match args.output {
         PlanFormat::Text => out::text(shown.trim_end())?,
-        PlanFormat::Json => out::data(&out::json(&outsides::json(&outside.view(cluster), plan))?)?,
+        PlanFormat::Json => out::data(&out::json(&outsides::json(&outside.view(plan, cluster)))?)?,
     }
     refuse(plan, args, outside, again)?;
     Ok(Exit::Done)
@@ -326,10 +330,7 @@ fn finish(
     again: &str,
 ) -> Result<Exit, CommandError> {
     let (name, region) = (&cluster.name, &cluster.identity.region);
-    for retained in &report.retained {
-        eprint(&deletions::retained(retained, region));
-    }
-    let kept = outsides::remains(&report.outside, region);
+    let kept = outsides::remains(&report.outside, &report.retained, region);
     for line in kept
         .iter()
         .chain(&outsides::orphans(&report.outside, region))

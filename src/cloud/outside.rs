@@ -48,7 +48,7 @@ pub enum OutsideKind {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutsideScope {
     pub cluster: String,
-    /// The VPC of the cluster, where there is one: what lies in it is listed whoever made it.
+    /// The VPC of the cluster, where there is one: everything in it is listed, also what others made.
     pub vpc: Option<String>,
 }
 

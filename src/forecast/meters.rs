@@ -21,6 +21,10 @@ pub enum Meter {
     NatRegionalHour,
     /// An hour of a network load balancer, without its capacity units.
     NlbHour,
+    /// An hour of an application load balancer, without its capacity units.
+    AlbHour,
+    /// An hour of a classic load balancer, without the data that passes it.
+    ClassicHour,
     /// An hour of a public IPv4 address.
     Ipv4Hour,
     /// An hour of an interface endpoint in one zone.
@@ -31,6 +35,12 @@ pub enum Meter {
     VolumeIops,
     /// A MiB/s above the 125 that come with gp3, for a month.
     VolumeThroughput,
+    /// A GiB of an EBS snapshot in the standard tier for a month.
+    SnapshotGib,
+    /// A GiB that a log group of `CloudWatch` Logs stores for a month.
+    LogGib,
+    /// A GiB of snapshots or automated backups of RDS for a month, beyond what comes with databases.
+    BackupGib,
     /// A KMS key for a month.
     Key,
     /// A secret for a month.
@@ -111,12 +121,17 @@ impl Meter {
             | Self::NatHour
             | Self::NatRegionalHour
             | Self::NlbHour
+            | Self::AlbHour
+            | Self::ClassicHour
             | Self::Ipv4Hour
             | Self::EndpointHour => HOURS,
             Self::DatabaseStorage(_)
             | Self::VolumeGib
             | Self::VolumeIops
             | Self::VolumeThroughput
+            | Self::SnapshotGib
+            | Self::LogGib
+            | Self::BackupGib
             | Self::Key
             | Self::Secret
             | Self::Zone => 1.0,
@@ -124,15 +139,20 @@ impl Meter {
     }
 }
 
-const PLAIN: [(&str, Meter); 11] = [
+const PLAIN: [(&str, Meter); 16] = [
     ("nat-hour", Meter::NatHour),
     ("nat-regional-hour", Meter::NatRegionalHour),
     ("nlb-hour", Meter::NlbHour),
+    ("alb-hour", Meter::AlbHour),
+    ("classic-hour", Meter::ClassicHour),
     ("ipv4-hour", Meter::Ipv4Hour),
     ("endpoint-hour", Meter::EndpointHour),
     ("volume-gib", Meter::VolumeGib),
     ("volume-iops", Meter::VolumeIops),
     ("volume-throughput", Meter::VolumeThroughput),
+    ("snapshot-gib", Meter::SnapshotGib),
+    ("log-gib", Meter::LogGib),
+    ("backup-gib", Meter::BackupGib),
     ("key", Meter::Key),
     ("secret", Meter::Secret),
     ("zone", Meter::Zone),

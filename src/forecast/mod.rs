@@ -9,6 +9,7 @@ pub mod outage;
 pub mod price_list;
 pub mod prices;
 pub mod remaining;
+pub mod upkeep;
 
 pub use estimate::{Estimate, estimate};
 pub use live_prices::live_prices;

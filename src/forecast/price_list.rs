@@ -26,18 +26,26 @@ impl PriceKey {
             Meter::DatabaseStorage(zones) => ("AmazonRDS", database(*zones, None)),
             Meter::NatHour => ("AmazonEC2", usage("NatGateway-Hours")?),
             Meter::NatRegionalHour => ("AmazonEC2", usage("RegionalNatGateway-Hours")?),
-            Meter::NlbHour => {
-                let family = ("productFamily", "Load Balancer-Network".to_owned());
-                let usage = usage("LoadBalancerUsage")?;
-                ("AWSELB", [vec![family], usage].concat())
-            }
+            Meter::NlbHour => ("AWSELB", balancer("Load Balancer-Network", &self.region)?),
+            Meter::AlbHour => (
+                "AWSELB",
+                balancer("Load Balancer-Application", &self.region)?,
+            ),
+            Meter::ClassicHour => ("AWSELB", balancer("Load Balancer", &self.region)?),
             Meter::Ipv4Hour => ("AmazonVPC", usage("USE1-PublicIPv4:InUseAddress")?),
             Meter::EndpointHour => ("AmazonVPC", usage("USE1-VpcEndpoint-Hours")?),
             Meter::VolumeGib => ("AmazonEC2", usage("EBS:VolumeUsage.gp3")?),
             Meter::VolumeIops => ("AmazonEC2", usage("EBS:VolumeP-IOPS.gp3")?),
+            Meter::SnapshotGib => ("AmazonEC2", usage("EBS:SnapshotUsage")?),
+            Meter::LogGib => ("AmazonCloudWatch", usage("USE1-TimedStorage-ByteHrs")?),
             // The list has the throughput by GiB/s, everybody else by MiB/s. The others cost a dollar,
             // forty cents and half a dollar in every region of the table.
-            Meter::VolumeThroughput | Meter::Key | Meter::Secret | Meter::Zone => return None,
+            // Backups have an entry for each engine, and what one for Postgres is called was not seen.
+            Meter::VolumeThroughput
+            | Meter::BackupGib
+            | Meter::Key
+            | Meter::Secret
+            | Meter::Zone => return None,
         };
         filters.push(("regionCode", self.region.clone()));
         Some(Query { service, filters })
@@ -56,6 +64,14 @@ fn machine(name: &str) -> Filters {
         ("marketoption", "OnDemand"),
     ];
     all.map(|(name, value)| (name, value.to_owned())).into()
+}
+
+/// Load balancers of all kinds have one usage type.
+fn balancer(family: &str, region: &str) -> Option<Filters> {
+    Some(vec![
+        ("productFamily", family.to_owned()),
+        ("usagetype", usage_type(region, "LoadBalancerUsage")?),
+    ])
 }
 
 /// A database of a class, or the storage under one.

@@ -12,10 +12,10 @@ use crate::common::text::{count, listed_line};
 use crate::etcd::Snapshot;
 use crate::events::Retained;
 use crate::plan::DeletePlan;
-use crate::plan::leftovers::DatabaseLeftovers;
 
-/// The stacks that are deleted, with the data in them.
-pub fn text(plan: &DeletePlan, region: &str) -> String {
+/// The stacks that are deleted, with the data in them. What is left of it, and what that costs, is in
+/// [`outside::deletion`](super::outside::deletion).
+pub fn text(plan: &DeletePlan) -> String {
     let mut text = String::new();
     for step in &plan.steps {
         // Writing to a String can't fail.
@@ -44,25 +44,9 @@ pub fn text(plan: &DeletePlan, region: &str) -> String {
             };
             let line = format!("{} ({}): {policy}", loss.sentence, loss.logical_id);
             let _ = writeln!(text, "{}", listed_line("    ", &line));
-            let left = step.database_leftovers(&loss.logical_id, None);
-            for line in left.iter().flat_map(|left| beside(left, region)) {
-                let _ = writeln!(
-                    text,
-                    "{}",
-                    listed_line("      ", &format!("remains: {line}"))
-                );
-            }
         }
     }
     text
-}
-
-/// What RDS leaves behind of a database, in lines.
-fn beside(left: &DatabaseLeftovers, region: &str) -> Vec<String> {
-    let days = left.backup_days;
-    let backups = days.map(|days| backups(left.database.as_deref(), days, region));
-    let logs = (!left.log_groups.is_empty()).then(|| log_groups(&left.log_groups, region));
-    backups.into_iter().chain(logs).collect()
 }
 
 fn backups(database: Option<&str>, days: u64, region: &str) -> String {

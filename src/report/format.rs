@@ -1,4 +1,4 @@
-//! What all reports are made of: tables without lines, moments.
+//! What all reports are made of: tables without lines, moments, long numbers.
 
 use jiff::Timestamp;
 
@@ -21,4 +21,17 @@ pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
 /// To the second.
 pub(super) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Digits of a whole number with a comma between thousands.
+pub(super) fn grouped(digits: &str) -> String {
+    let head = digits.len() % 3;
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && at % 3 == head {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

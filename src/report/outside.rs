@@ -2,41 +2,76 @@
 //! and what remains at its end.
 
 mod commands;
+mod contents;
+mod end;
+mod json;
+mod kept;
+mod kubernetes;
+mod money;
 mod names;
+mod page;
+mod removed;
 
-use serde::Serialize;
-
+use crate::cloud::outside::OutsideKind;
 use crate::plan::DeletePlan;
+use crate::sweep::Inventory;
 use crate::sweep::kubernetes::Seen;
-use crate::sweep::{Inventory, SweepReport};
+use contents::Contents;
+use page::Page;
 
-pub(in crate::report) use commands::{plain as delete_command, save_volume};
-pub(in crate::report) use names::{counted, purpose, short, size};
+pub(super) use commands::{plain as delete_command, save_volume};
+pub use end::{orphans, remains};
+pub use json::json;
+pub(super) use names::{counted, purpose, short, size};
+
+/// How everything is seen that a list does not show.
+const MORE: &str = "`--plan -o json` lists all";
 
 /// What a deletion would do, for the question and for `--plan`.
+#[derive(Clone, Copy)]
 pub struct DeletionView<'a> {
+    pub plan: &'a DeletePlan,
     pub inventory: &'a Inventory,
     pub kubernetes: &'a Seen,
     pub delete_volumes: bool,
     pub region: &'a str,
 }
 
-/// What a deletion does with what lies outside the stacks, in lines for 80 columns; empty where there is nothing to say.
-pub fn deletion(_view: &DeletionView<'_>) -> String {
-    String::new()
+/// What a deletion does with what lies outside the stacks, in lines for 80 columns. It always says what was looked for.
+pub fn deletion(view: &DeletionView<'_>) -> String {
+    let contents = Contents::of(view);
+    let mut sections = Page::default();
+    kubernetes::section(&mut sections, view, &contents);
+    removed::removed(&mut sections, view, &contents);
+    kept::kept(&mut sections, view, &contents);
+    kept::lost(&mut sections, view, &contents);
+    removed::foreign(&mut sections, view, &contents);
+    removed::unknown(&mut sections, view);
+    let mut page = Page::default();
+    page.line(0, &head(view));
+    page.append(&sections);
+    page.into_text()
 }
 
-/// The same as data, for `delete --plan -o json`.
-pub fn json(_view: &DeletionView<'_>, _plan: &DeletePlan) -> impl Serialize + use<> {
-    serde_json::Value::Null
-}
-
-/// What remains on purpose after a deletion, a line each that begins with `remains:`.
-pub fn remains(_report: &SweepReport, _region: &str) -> Vec<String> {
-    Vec::new()
-}
-
-/// What should be gone and is not, a line each that begins with `!!`: id, what keeps it, what to do.
-pub fn orphans(_report: &SweepReport, _region: &str) -> Vec<String> {
-    Vec::new()
+/// What was found, or that there was nothing.
+fn head(view: &DeletionView<'_>) -> String {
+    let cluster = &view.plan.cluster;
+    if !view.inventory.found.is_empty() {
+        return format!("outside the stacks of {cluster}:");
+    }
+    let unknown = &view.inventory.unknown;
+    let looked = OutsideKind::ALL
+        .iter()
+        .filter(|kind| !unknown.iter().any(|unknown| unknown.kind == **kind));
+    let looked: Vec<String> = looked.map(|kind| names::plural(*kind)).collect();
+    match looked.split_last() {
+        None => format!("outside the stacks of {cluster} nothing could be looked for:"),
+        Some((last, [])) => {
+            format!("outside the stacks of {cluster} nothing was found; looked for {last}")
+        }
+        Some((last, rest)) => format!(
+            "outside the stacks of {cluster} nothing was found; looked for {} and {last}",
+            rest.join(", ")
+        ),
+    }
 }

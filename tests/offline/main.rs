@@ -26,6 +26,7 @@ mod kube;
 mod kubeconfig;
 mod node;
 mod outside;
+mod outside_text;
 mod pki;
 mod preflight;
 mod progress;

@@ -11,7 +11,7 @@ use crate::cloud::CloudError;
 use crate::common::Clock;
 use crate::events::Emitter;
 use crate::kube::Api;
-use crate::plan::{Blocked, Code, Survey};
+use crate::plan::{Blocked, Code, DeletePlan, Survey};
 use crate::report::outside::DeletionView;
 use crate::stacks::{API_HOST, StackKind};
 use crate::sweep::kinds::{self, End};
@@ -63,8 +63,9 @@ impl Outside {
         shown.found.iter().any(goes)
     }
 
-    pub fn view<'a>(&'a self, cluster: &'a Cluster) -> DeletionView<'a> {
+    pub fn view<'a>(&'a self, plan: &'a DeletePlan, cluster: &'a Cluster) -> DeletionView<'a> {
         DeletionView {
+            plan,
             inventory: &self.plan.shown,
             kubernetes: &self.seen,
             delete_volumes: self.plan.delete_volumes,

@@ -1,6 +1,71 @@
-//! Commands of the AWS CLI for what lies outside the stacks: how to delete it, how to save it.
+//! Commands of the AWS CLI for what lies outside the stacks: how to see it, delete it, save it, use it again.
 
-use crate::cloud::outside::OutsideKind;
+use super::names::record_parts;
+use crate::cloud::outside::{OutsideKind, OutsideResource};
+
+/// What to do about a resource: a sentence, and a command below it.
+pub(super) type Advice = (&'static str, String);
+
+/// How a resource is deleted. What AWS made for another one goes with that one.
+pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
+    if resource.by_aws {
+        return vec![see_interface(resource, region)];
+    }
+    let id = resource.id.as_str();
+    match resource.kind {
+        OutsideKind::SecurityGroup => vec![
+            (
+                "see which interfaces use it",
+                format!(
+                    "aws ec2 describe-network-interfaces --region {region} --filters Name=group-id,Values={id} \
+                     --query 'NetworkInterfaces[].[NetworkInterfaceId,Description]' --output text"
+                ),
+            ),
+            (
+                "see which rules of other groups name it",
+                format!(
+                    "aws ec2 describe-security-groups --region {region} \
+                     --filters Name=ip-permission.group-id,Values={id} --query 'SecurityGroups[].GroupId' \
+                     --output text"
+                ),
+            ),
+            ("delete it", plain(resource.kind, id, region)),
+        ],
+        OutsideKind::GroupRule => vec![
+            (
+                "see which group has it",
+                format!(
+                    "aws ec2 describe-security-group-rules --region {region} --security-group-rule-ids {id}"
+                ),
+            ),
+            ("delete it from that group", revoke(resource, region)),
+        ],
+        OutsideKind::DnsRecord => record(id, region),
+        OutsideKind::Bucket => vec![
+            (
+                "see what is in it; a bucket has to be empty",
+                format!(
+                    "aws s3api list-object-versions --region {region} --bucket {id} --max-keys 20"
+                ),
+            ),
+            ("delete it", plain(resource.kind, id, region)),
+        ],
+        OutsideKind::Machine
+        | OutsideKind::LoadBalancer
+        | OutsideKind::ClassicLoadBalancer
+        | OutsideKind::TargetGroup
+        | OutsideKind::Interface
+        | OutsideKind::Volume
+        | OutsideKind::Snapshot
+        | OutsideKind::LogGroup
+        | OutsideKind::Backup
+        | OutsideKind::Key
+        | OutsideKind::Subnet
+        | OutsideKind::RouteTable
+        | OutsideKind::Endpoint
+        | OutsideKind::Peering => vec![("delete it", plain(resource.kind, id, region))],
+    }
+}
 
 /// The one command that deletes a resource of a kind with this id.
 pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> String {
@@ -18,7 +83,7 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
             format!("aws elbv2 delete-target-group --region {region} --target-group-arn {id}")
         }
         OutsideKind::GroupRule => format!(
-            "aws ec2 revoke-security-group-ingress --region {region} --group-id GROUP --security-group-rule-ids {id}"
+            "aws ec2 revoke-security-group-ingress --region {region} --group-id GROUP_ID --security-group-rule-ids {id}"
         ),
         OutsideKind::SecurityGroup => {
             format!("aws ec2 delete-security-group --region {region} --group-id {id}")
@@ -60,7 +125,130 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
     }
 }
 
+/// A rule is deleted from the group that has it.
+fn revoke(rule: &OutsideResource, region: &str) -> String {
+    let command = plain(rule.kind, &rule.id, region);
+    match rule.body.as_str() {
+        "" => command,
+        group => command.replace("GROUP_ID", group),
+    }
+}
+
+fn record(id: &str, region: &str) -> Vec<Advice> {
+    let Some((zone, name, kind, _)) = record_parts(id) else {
+        return Vec::new();
+    };
+    vec![
+        (
+            "see it",
+            format!(
+                "aws route53 list-resource-record-sets --region {region} --hosted-zone-id {zone} \
+                 --start-record-name {name} --start-record-type {kind} --max-items 1"
+            ),
+        ),
+        (
+            "delete it in the console, or with a file that has the action DELETE and the record as it is",
+            plain(OutsideKind::DnsRecord, zone, region),
+        ),
+    ]
+}
+
+fn see_interface(resource: &OutsideResource, region: &str) -> Advice {
+    let id = resource.id.as_str();
+    let words = "AWS deletes it with what it belongs to, within minutes: run the same command again. To see what that is";
+    let command = if resource.kind == OutsideKind::Interface {
+        format!(
+            "aws ec2 describe-network-interfaces --region {region} --network-interface-ids {id} \
+             --query 'NetworkInterfaces[].[Description,RequesterId,Status]' --output text"
+        )
+    } else {
+        plain(resource.kind, id, region)
+    };
+    (words, command)
+}
+
+/// How something that was kept is used again; `None` where there is nothing to use.
+pub(super) fn reuse(kind: OutsideKind, id: &str, region: &str) -> Option<Advice> {
+    match kind {
+        OutsideKind::Snapshot => Some((
+            "make a volume of it, in the zone that needs it",
+            format!(
+                "aws ec2 create-volume --region {region} --availability-zone ZONE --snapshot-id {id}"
+            ),
+        )),
+        OutsideKind::Backup => Some((
+            "restore a database from it, with a name of your choice",
+            format!(
+                "aws rds restore-db-instance-to-point-in-time --region {region} \
+                 --source-db-instance-automated-backups-arn {id} --target-db-instance-identifier NAME \
+                 --use-latest-restorable-time"
+            ),
+        )),
+        OutsideKind::LogGroup => Some((
+            "read it",
+            format!(
+                "aws logs filter-log-events --region {region} --log-group-name {id} --limit 100"
+            ),
+        )),
+        OutsideKind::Key => Some((
+            "keep it after all, within 30 days",
+            format!("aws kms cancel-key-deletion --region {region} --key-id {id}"),
+        )),
+        OutsideKind::Volume
+        | OutsideKind::Machine
+        | OutsideKind::LoadBalancer
+        | OutsideKind::ClassicLoadBalancer
+        | OutsideKind::TargetGroup
+        | OutsideKind::GroupRule
+        | OutsideKind::SecurityGroup
+        | OutsideKind::Interface
+        | OutsideKind::DnsRecord
+        | OutsideKind::Bucket
+        | OutsideKind::Subnet
+        | OutsideKind::RouteTable
+        | OutsideKind::Endpoint
+        | OutsideKind::Peering => None,
+    }
+}
+
 /// How a volume is saved before it is deleted.
 pub(in crate::report) fn save_volume(id: &str, region: &str) -> String {
     format!("aws ec2 create-snapshot --region {region} --volume-id {id}")
+}
+
+/// How the kept volumes of a cluster are listed, at any time later.
+pub(super) fn list_volumes(cluster: &str, region: &str) -> String {
+    format!(
+        "aws ec2 describe-volumes --region {region} --filters Name=tag:kubernetes.io/cluster/{cluster},Values=owned"
+    )
+}
+
+/// The IAM actions without which a kind can't be looked for.
+pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
+    match kind {
+        OutsideKind::Machine => &["ec2:DescribeInstances"],
+        OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer => &[
+            "tag:GetResources",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "elasticloadbalancing:DescribeTags",
+        ],
+        OutsideKind::TargetGroup => &[
+            "tag:GetResources",
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTags",
+        ],
+        OutsideKind::GroupRule | OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
+        OutsideKind::Interface => &["ec2:DescribeNetworkInterfaces"],
+        OutsideKind::Volume => &["ec2:DescribeVolumes"],
+        OutsideKind::Snapshot => &["ec2:DescribeSnapshots"],
+        OutsideKind::DnsRecord => &["route53:ListHostedZones", "route53:ListResourceRecordSets"],
+        OutsideKind::LogGroup => &["logs:DescribeLogGroups"],
+        OutsideKind::Backup => &["rds:DescribeDBInstanceAutomatedBackups"],
+        OutsideKind::Bucket => &["s3:ListAllMyBuckets", "s3:GetBucketTagging"],
+        OutsideKind::Key => &["tag:GetResources", "kms:DescribeKey"],
+        OutsideKind::Subnet => &["ec2:DescribeSubnets"],
+        OutsideKind::RouteTable => &["ec2:DescribeRouteTables"],
+        OutsideKind::Endpoint => &["ec2:DescribeVpcEndpoints"],
+        OutsideKind::Peering => &["ec2:DescribeVpcPeeringConnections"],
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::text::{clean, count};
+use crate::report::format::grouped;
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Owner, Purpose};
 
@@ -12,6 +13,15 @@ pub(in crate::report) fn counted(kind: OutsideKind, number: usize) -> String {
         OutsideKind::Backup if number == 1 => "automated backups of 1 database".to_owned(),
         OutsideKind::Backup => format!("automated backups of {number} databases"),
         other => count(number, row(other).name),
+    }
+}
+
+/// `load balancers`, `automated backups`.
+pub(super) fn plural(kind: OutsideKind) -> String {
+    match kind {
+        OutsideKind::GroupRule => "rules of security groups".to_owned(),
+        OutsideKind::Backup => row(kind).name.to_owned(),
+        other => format!("{}s", row(other).name),
     }
 }
 
@@ -79,15 +89,17 @@ pub(in crate::report) fn size(bytes: u64) -> String {
         ("KiB", 1 << 10),
     ];
     // A volume is ordered in GiB: 2000 GiB stay that.
-    let fits = |(_, unit): &&(&str, u64)| bytes >= *unit && !(*unit == 1 << 40 && bytes % unit > 0);
+    let fits = |(name, unit): &&(&str, u64)| {
+        bytes >= *unit && (*name != "TiB" || bytes.is_multiple_of(*unit))
+    };
     let Some((name, unit)) = UNITS.iter().find(fits) else {
         return format!("{bytes} bytes");
     };
     let tenths = (u128::from(bytes) * 10 + u128::from(unit / 2)) / u128::from(*unit);
-    if tenths.is_multiple_of(10) {
-        format!("{} {name}", tenths / 10)
-    } else {
-        format!("{}.{} {name}", tenths / 10, tenths % 10)
+    let whole = grouped(&(tenths / 10).to_string());
+    match tenths % 10 {
+        0 => format!("{whole} {name}"),
+        tenth => format!("{whole}.{tenth} {name}"),
     }
 }
 
@@ -99,7 +111,7 @@ pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
         Some(Purpose::Claim(name)) => format!("claim {name}"),
         Some(Purpose::Volume(name)) => format!("PersistentVolume {name}"),
         Some(Purpose::Stack(kind)) => {
-            format!("made by {cluster}-{kind}, which does not have it any more")
+            format!("made by stack {kind}, and not in it any more")
         }
         Some(Purpose::Database(id)) => format!("database {id}"),
         Some(Purpose::Text(text)) => text.clone(),
@@ -117,6 +129,20 @@ fn label(resource: &OutsideResource) -> String {
     let name = resource.tag("Name").map(|name| format!("\"{name}\""));
     let parts = name.into_iter().chain(resource.description.clone());
     parts.collect::<Vec<_>>().join(", ")
+}
+
+/// Why a foreign resource is there, as far as it says so: purpose, name, description.
+pub(super) fn foreign(found: &Found, cluster: &str) -> String {
+    let label = clean(&label(&found.resource));
+    if found.purpose.is_none() || label.is_empty() {
+        return purpose(found, cluster);
+    }
+    let purpose = purpose(found, cluster);
+    if label.contains(&purpose) {
+        label
+    } else {
+        format!("{label}, {purpose}")
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +189,7 @@ mod tests {
     fn sizes_have_the_unit_in_which_they_were_ordered() {
         let pairs = [
             (20 << 30, "20 GiB"),
-            (2000 << 30, "2000 GiB"),
+            (2000 << 30, "2,000 GiB"),
             (2 << 40, "2 TiB"),
             (3 << 29, "1.5 GiB"),
             (12 << 20, "12 MiB"),
@@ -173,6 +199,6 @@ mod tests {
         for (bytes, text) in pairs {
             assert_eq!(size(bytes), text);
         }
-        assert_eq!(size(u64::MAX), "17179869184 GiB");
+        assert_eq!(size(u64::MAX), "17,179,869,184 GiB");
     }
 }

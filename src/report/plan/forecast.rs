@@ -4,6 +4,7 @@ use crate::catalog::durations::Span;
 use crate::common::text::listed_line;
 use crate::forecast::cost::{CostRange, Monthly};
 use crate::forecast::estimate::Estimate;
+use crate::report::format::grouped;
 
 /// `13-17m`, `40-90s`; half of all runs stay under the first, nine in ten under the second.
 pub fn span(span: Span) -> String {
@@ -75,16 +76,7 @@ fn dollars(range: CostRange) -> String {
 
 /// Whole dollars, with a comma between thousands.
 fn thousands(usd: f64) -> String {
-    let digits = format!("{usd:.0}");
-    let head = digits.len() % 3;
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && at % 3 == head {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(&format!("{usd:.0}"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,200 @@
+//! What a deletion does with each thing outside the stacks: sorted from what was looked at, decided once for text and JSON.
+
+use std::collections::BTreeMap;
+
+use super::{DeletionView, names};
+use crate::cloud::outside::OutsideKind;
+use crate::forecast::prices::Prices;
+use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps, left, of_volume, upkeep};
+use crate::sweep::kinds::{End, row};
+use crate::sweep::kubernetes::{Objects, Volume};
+use crate::sweep::{Disposition, Found, Owner, Seen};
+
+/// Everything, sorted by what becomes of it.
+pub(super) struct Contents<'a> {
+    /// Removed, but for volumes of claims.
+    pub removed: Vec<&'a Found>,
+    /// Kept, but for volumes of claims.
+    pub kept: Vec<(&'a Found, Upkeep)>,
+    pub kept_volumes: Vec<Disk>,
+    /// Volumes that are deleted with their data.
+    pub lost_volumes: Vec<Disk>,
+    pub foreign: Vec<&'a Found>,
+    /// What the stacks leave on purpose, and was not found yet.
+    pub left: Vec<Left>,
+}
+
+/// A volume of a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Disk {
+    /// Its EBS id, or the name of a `PersistentVolume` that is none of EBS.
+    pub id: String,
+    pub is_ebs: bool,
+    /// Whether only its `PersistentVolume` says that it is the cluster's: no tag does.
+    pub is_untagged: bool,
+    pub bytes: Option<u64>,
+    /// AWS's word.
+    pub state: Option<String>,
+    /// The claim, or what else is known of it.
+    pub purpose: String,
+    pub upkeep: Upkeep,
+}
+
+/// What becomes of a resource with or without `--delete-volumes`, which is about volumes of claims only.
+pub(super) fn disposition(found: &Found, delete_volumes: bool) -> Disposition {
+    let is_of_claim =
+        row(found.resource.kind).end == End::KeptAsVolume && found.owner == Owner::Kubernetes;
+    match found.disposition {
+        Disposition::Kept if is_of_claim && delete_volumes => Disposition::Removed,
+        other => other,
+    }
+}
+
+impl<'a> Contents<'a> {
+    pub fn of(view: &DeletionView<'a>) -> Self {
+        let prices = Prices::table();
+        let mut all = Self {
+            removed: Vec::new(),
+            kept: Vec::new(),
+            kept_volumes: Vec::new(),
+            lost_volumes: Vec::new(),
+            foreign: Vec::new(),
+            left: left(view.plan, view.region, &prices),
+        };
+        let mut by_id = by_id(view.kubernetes);
+        for found in &view.inventory.found {
+            let of_cluster = by_id.remove(found.resource.id.as_str());
+            all.sort(found, of_cluster, view, &prices);
+        }
+        all.left.retain(|left| is_open(left, view));
+        all.add_unlisted(view, &prices);
+        all
+    }
+
+    fn sort(
+        &mut self,
+        found: &'a Found,
+        of_cluster: Option<&Volume>,
+        view: &DeletionView<'_>,
+        prices: &Prices,
+    ) {
+        let cost = upkeep(&found.resource, view.region, prices);
+        let is_volume = row(found.resource.kind).end == End::KeptAsVolume;
+        let goes_with_claim = of_cluster.is_some_and(|volume| is_lost(volume, view));
+        match disposition(found, view.delete_volumes) {
+            Disposition::Removed if is_volume => {
+                self.lost_volumes.push(disk(found, of_cluster, view, cost));
+            }
+            Disposition::Kept | Disposition::Untouched if is_volume && goes_with_claim => {
+                self.lost_volumes.push(disk(found, of_cluster, view, cost));
+            }
+            Disposition::Kept if is_volume => {
+                self.kept_volumes.push(disk(found, of_cluster, view, cost));
+            }
+            Disposition::Removed => self.removed.push(found),
+            Disposition::Kept => self.kept.push((found, cost)),
+            Disposition::Untouched => self.foreign.push(found),
+        }
+    }
+
+    /// `PersistentVolume`s behind which AWS's tags show no volume of this cluster.
+    fn add_unlisted(&mut self, view: &DeletionView<'_>, prices: &Prices) {
+        let known = |volume: &&Volume| {
+            let mut found = view.inventory.found.iter();
+            let id = volume.volume_id.as_deref();
+            !found.any(|found| Some(found.resource.id.as_str()) == id)
+        };
+        let looked = is_looked_for(view, OutsideKind::Volume);
+        for volume in volumes(view.kubernetes).iter().filter(known) {
+            let disk = Disk {
+                id: volume.volume_id.clone().unwrap_or(volume.name.clone()),
+                is_ebs: volume.volume_id.is_some(),
+                is_untagged: looked && volume.volume_id.is_some(),
+                bytes: volume.gib.map(|gib| gib.saturating_mul(1 << 30)),
+                state: None,
+                purpose: claim(volume),
+                upkeep: match (&volume.volume_id, volume.gib) {
+                    (Some(_), Some(gib)) => of_volume(gib, view.region, prices),
+                    _ => Upkeep::Unknown,
+                },
+            };
+            if is_lost(volume, view) {
+                self.lost_volumes.push(disk);
+            } else {
+                self.kept_volumes.push(disk);
+            }
+        }
+    }
+
+    /// What all that is kept costs together.
+    pub fn upkeep(&self) -> Upkeeps {
+        let volumes = self.kept_volumes.iter().map(|disk| &disk.upkeep);
+        let kept = self.kept.iter().map(|(_, upkeep)| upkeep);
+        let left = self.left.iter().map(|left| &left.upkeep);
+        Upkeeps::of(volumes.chain(kept).chain(left))
+    }
+}
+
+/// Whether Kubernetes deletes what is behind a `PersistentVolume` when its claim goes.
+fn is_lost(volume: &Volume, view: &DeletionView<'_>) -> bool {
+    view.delete_volumes && volume.reclaim_policy != "Retain"
+}
+
+/// Whether something that a template announces has to be said: what was found is said as it was found, and a log group
+/// that was looked for and not found is not there.
+fn is_open(left: &Left, view: &DeletionView<'_>) -> bool {
+    let LeftKind::LogGroup { name } = &left.what else {
+        return true;
+    };
+    let looked = is_looked_for(view, OutsideKind::LogGroup);
+    let found = view.inventory.found.iter();
+    let mut groups = found.filter(|found| found.resource.kind == OutsideKind::LogGroup);
+    !looked && !groups.any(|found| found.resource.id == *name)
+}
+
+fn is_looked_for(view: &DeletionView<'_>, kind: OutsideKind) -> bool {
+    let mut unknown = view.inventory.unknown.iter();
+    !unknown.any(|unknown| unknown.kind == kind)
+}
+
+fn volumes(seen: &Seen) -> &[Volume] {
+    match seen {
+        Seen::Objects(Objects { volumes, .. }) => volumes,
+        Seen::NoApi | Seen::Silent(_) => &[],
+    }
+}
+
+fn by_id(seen: &Seen) -> BTreeMap<&str, &Volume> {
+    let volumes = volumes(seen).iter();
+    volumes
+        .filter_map(|volume| Some((volume.volume_id.as_deref()?, volume)))
+        .collect()
+}
+
+fn claim(volume: &Volume) -> String {
+    match &volume.claim {
+        Some(claim) => format!("claim {claim}"),
+        None => format!("PersistentVolume {}, without a claim", volume.name),
+    }
+}
+
+fn disk(
+    found: &Found,
+    of_cluster: Option<&Volume>,
+    view: &DeletionView<'_>,
+    upkeep: Upkeep,
+) -> Disk {
+    let resource = &found.resource;
+    Disk {
+        id: resource.id.clone(),
+        is_ebs: true,
+        is_untagged: false,
+        bytes: resource.bytes,
+        state: resource.state.clone(),
+        purpose: match of_cluster {
+            Some(volume) if volume.claim.is_some() => claim(volume),
+            Some(_) | None => names::purpose(found, &view.plan.cluster),
+        },
+        upkeep,
+    }
+}

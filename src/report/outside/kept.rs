@@ -1,0 +1,212 @@
+//! What a deletion keeps outside the stacks, and what that costs from then on; and the volumes that it deletes for good.
+
+use std::cmp::Reverse;
+
+use console::measure_text_width;
+
+use super::contents::{Contents, Disk};
+use super::page::{Mark, Page, SHOWN, listed};
+use super::{DeletionView, MORE, commands, money, names};
+use crate::cloud::outside::OutsideKind;
+use crate::common::text::count;
+use crate::forecast::prices::{Meter, PriceKey, Prices};
+use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps};
+use crate::sweep::{Found, kinds};
+
+/// Volumes that are deleted, each of them: their data is gone.
+pub(super) fn lost(page: &mut Page, view: &DeletionView<'_>, contents: &Contents<'_>) {
+    let all = &contents.lost_volumes;
+    if all.is_empty() {
+        return;
+    }
+    let text = format!(
+        "{} deleted for good, with all data in {}:",
+        volumes(all),
+        if all.len() == 1 { "it" } else { "them" }
+    );
+    page.entry(2, Mark::Warning, &text);
+    for disk in all {
+        page.row(5, &row(disk, false), &tail(disk));
+    }
+    if let Some(first) = all.iter().find(|disk| disk.is_ebs) {
+        page.line(5, "To save one of them first, while nothing writes to it:");
+        page.command(7, &commands::save_volume(&first.id, view.region));
+    }
+}
+
+/// Everything that is kept.
+pub(super) fn kept(page: &mut Page, view: &DeletionView<'_>, contents: &Contents<'_>) {
+    let Contents {
+        kept_volumes,
+        kept,
+        left,
+        ..
+    } = contents;
+    if kept_volumes.is_empty() && kept.is_empty() && left.is_empty() {
+        return;
+    }
+    page.line(2, "kept, with what it costs from now on:");
+    kept_disks(page, view, kept_volumes);
+    for kind in OutsideKind::ALL {
+        let of_kind = kept.iter().filter(|(found, _)| found.resource.kind == kind);
+        kept_kind(page, view, kind, &of_kind.collect::<Vec<_>>());
+    }
+    for left in left {
+        page.entry(4, Mark::Kept, &left_text(left, view.region));
+    }
+    if let Some(total) = money::total(&contents.upkeep(), view.region) {
+        page.line(4, &format!("Together {total}."));
+    }
+}
+
+fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk]) {
+    if all.is_empty() {
+        return;
+    }
+    let costs = Upkeeps::of(all.iter().map(|disk| &disk.upkeep));
+    let head = listed([volumes(all), money::together(&costs)]);
+    page.entry(4, Mark::Kept, &head);
+    let mut shown: Vec<&Disk> = all.iter().collect();
+    if shown.len() > SHOWN {
+        shown.sort_by_key(|disk| Reverse(disk.bytes));
+        page.line(6, &format!("the {SHOWN} largest:"));
+    }
+    for disk in shown.iter().take(SHOWN) {
+        page.row(6, &row(disk, true), &tail(disk));
+    }
+    more(page, all.len());
+    if view.inventory.found.iter().any(is_disk) {
+        page.line(6, "To list them later:");
+        let command = commands::list_volumes(&view.plan.cluster, view.region);
+        page.command(8, &command);
+    }
+}
+
+fn is_disk(found: &Found) -> bool {
+    found.resource.kind == OutsideKind::Volume
+}
+
+fn kept_kind(
+    page: &mut Page,
+    view: &DeletionView<'_>,
+    kind: OutsideKind,
+    all: &[&(&Found, Upkeep)],
+) {
+    if all.is_empty() {
+        return;
+    }
+    let cluster = &view.plan.cluster;
+    if let [(found, upkeep)] = all {
+        let text = kept_text(found, upkeep, cluster);
+        page.entry(4, Mark::Kept, &format!("{} {text}", kinds::row(kind).name));
+        return;
+    }
+    let costs = Upkeeps::of(all.iter().map(|(_, upkeep)| upkeep));
+    let head = listed([names::counted(kind, all.len()), money::together(&costs)]);
+    page.entry(4, Mark::Kept, &head);
+    for (found, upkeep) in all.iter().take(SHOWN) {
+        page.line(6, &kept_text(found, upkeep, cluster));
+    }
+    more(page, all.len());
+}
+
+/// How many are not shown, and where they are.
+pub(super) fn more(page: &mut Page, all: usize) {
+    if let Some(rest) = all.checked_sub(SHOWN).filter(|rest| *rest > 0) {
+        page.line(6, &format!("and {rest} more: {MORE}"));
+    }
+}
+
+/// Something that is kept, on one line: name, size, cost, what it is of.
+pub(super) fn kept_text(found: &Found, upkeep: &Upkeep, cluster: &str) -> String {
+    // The name of a log group has that of its database.
+    let purpose = match found.resource.kind {
+        OutsideKind::LogGroup => String::new(),
+        _ => names::purpose(found, cluster),
+    };
+    listed([
+        names::short(&found.resource),
+        size(found.resource.bytes),
+        money::price(upkeep),
+        purpose,
+    ])
+}
+
+pub(super) fn size(bytes: Option<u64>) -> String {
+    bytes.map_or("size unknown".to_owned(), names::size)
+}
+
+/// `3 volumes, 70 GiB`.
+fn volumes(all: &[Disk]) -> String {
+    let bytes = all
+        .iter()
+        .filter_map(|disk| disk.bytes)
+        .fold(0, u64::saturating_add);
+    let unsized_ones = all.iter().filter(|disk| disk.bytes.is_none()).count();
+    let number = count(all.len(), "volume");
+    match unsized_ones {
+        0 => format!("{number}, {}", names::size(bytes)),
+        _ if bytes == 0 => format!("{number} of unknown size"),
+        some => format!(
+            "{number}, {} and {some} of unknown size",
+            names::size(bytes)
+        ),
+    }
+}
+
+/// A volume in columns: id, size, AWS's state, cost.
+fn row(disk: &Disk, with_cost: bool) -> String {
+    let cost = if with_cost {
+        format!("  {:>7}", money::price(&disk.upkeep))
+    } else {
+        String::new()
+    };
+    let state = disk.state.as_deref().unwrap_or_default();
+    let id = &disk.id;
+    let room = 21_usize.saturating_sub(measure_text_width(id));
+    format!(
+        "{id}{:room$}  {:>8}  {state:<9}{cost}",
+        "",
+        size(disk.bytes)
+    )
+}
+
+/// What is behind the columns: the claim.
+fn tail(disk: &Disk) -> String {
+    let origin = if !disk.is_ebs {
+        " (not an EBS volume: its driver has the data)"
+    } else if disk.is_untagged {
+        " (without the cluster's tags)"
+    } else {
+        ""
+    };
+    format!("{}{origin}", disk.purpose)
+}
+
+/// What a stack leaves on purpose, before it is there.
+fn left_text(left: &Left, region: &str) -> String {
+    let price = match (&left.upkeep, left.gib) {
+        (Upkeep::UpTo(_), Some(gib)) => {
+            format!("{} for {gib} GiB", money::price(&left.upkeep))
+        }
+        (upkeep, _) => money::price(upkeep),
+    };
+    let of = format!("{} of {}", left.logical_id, left.stack);
+    match &left.what {
+        LeftKind::Kept => listed([format!("{of}, kept by its template"), price]),
+        LeftKind::Snapshot => listed([format!("last snapshot of {of}"), price]),
+        LeftKind::Backups { database, days } => {
+            let of = database.as_deref().unwrap_or("the database");
+            listed([format!("automated backups of {of} for {days} days"), price])
+        }
+        LeftKind::LogGroup { name } => {
+            let rate = PriceKey::new(region, Meter::LogGib);
+            let rate = Prices::table().find(&rate).map(|price| price.usd);
+            let rate = rate.map_or("price unknown".to_owned(), |usd| {
+                format!("{} per GiB", money::dollars(usd))
+            });
+            let text = format!("log group {name}, which never expires, if RDS has made it");
+            listed([text, rate])
+        }
+    }
+}

@@ -1,0 +1,677 @@
+//! What `delete` says of what lies outside the stacks, before and after. The stacks are those of `clusters/canary.yaml`.
+
+use std::collections::BTreeMap;
+
+use kube_cfn::cloud::outside::{OutsideKind as Kind, OutsideResource};
+use kube_cfn::cloud::{LiveStack, StackStatus};
+use kube_cfn::events::Retained;
+use kube_cfn::plan::DeletePlan;
+use kube_cfn::plan::deletion::DeleteStep;
+use kube_cfn::plan::status::DeleteAction;
+use kube_cfn::report::deletion as stacks_text;
+use kube_cfn::report::outside::{self, DeletionView};
+use kube_cfn::stacks::StackKind;
+use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume, Workload};
+use kube_cfn::sweep::{
+    Disposition, Found, Inventory, Orphan, Owner, Purpose, Seen, SweepReport, UnknownKind,
+};
+use serde_json::{Value, json};
+
+use super::estimate::{cluster, creation};
+use crate::support::golden;
+
+const REGION: &str = "eu-west-1";
+const DATABASE: &str = "canary-database-database-1x2y3z4a5b6c";
+const GIB: u64 = 1 << 30;
+
+fn arn(service: &str, rest: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:111122223333:{rest}")
+}
+
+/// A resource that Kubernetes made and that is removed.
+fn made(kind: Kind, id: impl Into<String>, purpose: Option<Purpose>) -> Found {
+    Found {
+        resource: OutsideResource::new(kind, id),
+        owner: Owner::Kubernetes,
+        purpose,
+        disposition: Disposition::Removed,
+    }
+}
+
+fn service(name: &str) -> Purpose {
+    Purpose::Service(name.to_owned())
+}
+
+fn kept(kind: Kind, id: impl Into<String>, bytes: u64, purpose: Purpose) -> Found {
+    let mut found = made(kind, id, Some(purpose));
+    found.resource.bytes = Some(bytes);
+    found.disposition = Disposition::Kept;
+    found
+}
+
+fn volume(id: &str, gib: u64, state: &str, claim: &str) -> Found {
+    let mut found = kept(
+        Kind::Volume,
+        id,
+        gib * GIB,
+        Purpose::Claim(claim.to_owned()),
+    );
+    found.resource.state = Some(state.to_owned());
+    found
+}
+
+fn foreign(kind: Kind, id: &str, name: Option<&str>, description: Option<&str>) -> Found {
+    let mut found = made(kind, id, None);
+    found.owner = Owner::Foreign;
+    found.disposition = Disposition::Untouched;
+    let tags = &mut found.resource.tags;
+    tags.extend(name.map(|name| ("Name".to_owned(), name.to_owned())));
+    found.resource.description = description.map(str::to_owned);
+    found
+}
+
+fn balancer_arn() -> String {
+    arn(
+        "elasticloadbalancing",
+        "loadbalancer/net/a4f5c6d7e8f90123456789abcdef0123/50dc6c495c0c9188",
+    )
+}
+
+fn backup_arn() -> String {
+    arn("rds", "auto-backup:ab-4xmzqf2kq7o5cw6v3e7e")
+}
+
+/// What a cluster with two Services, three claims and a database usually has.
+fn usual() -> Vec<Found> {
+    let mut detached = made(
+        Kind::Machine,
+        "i-0a1b2c3d4e5f60718",
+        Some(Purpose::Stack("pool-workers".to_owned())),
+    );
+    detached.owner = Owner::Stack;
+    let mut interface = made(
+        Kind::Interface,
+        "eni-0f9e8d7c6b5a40312",
+        Some(service("shop/web")),
+    );
+    interface.resource.by_aws = true;
+    let group = arn(
+        "elasticloadbalancing",
+        "targetgroup/k8s-shop-web-0f1e2d3c4b/73e2d6bc24d8a067",
+    );
+    let logs = |log: &str, bytes| {
+        let name = format!("/aws/rds/instance/{DATABASE}/{log}");
+        kept(
+            Kind::LogGroup,
+            name,
+            bytes,
+            Purpose::Database(DATABASE.to_owned()),
+        )
+    };
+    vec![
+        detached,
+        made(
+            Kind::LoadBalancer,
+            balancer_arn(),
+            Some(service("shop/web")),
+        ),
+        made(
+            Kind::ClassicLoadBalancer,
+            "a9f8e7d6c5b4a39281706f5e4d3c2b1a",
+            Some(service("legacy/web")),
+        ),
+        made(Kind::TargetGroup, group, Some(service("shop/web"))),
+        made(
+            Kind::GroupRule,
+            "sgr-0123456789abcdef0",
+            Some(Purpose::Text(
+                "from the load balancer of legacy/web".to_owned(),
+            )),
+        ),
+        made(
+            Kind::SecurityGroup,
+            "sg-0aa11bb22cc33dd44",
+            Some(service("legacy/web")),
+        ),
+        made(Kind::SecurityGroup, "sg-0bb22cc33dd44ee55", None),
+        interface,
+        volume("vol-0a1b2c3d4e5f60718", 50, "in-use", "shop/data-db-0"),
+        volume("vol-0b2c3d4e5f6071829", 50, "in-use", "shop/data-db-1"),
+        volume(
+            "vol-0c3d4e5f607182930",
+            8,
+            "available",
+            "monitoring/prometheus",
+        ),
+        kept(
+            Kind::Snapshot,
+            "snap-0d4e5f60718293041",
+            50 * GIB,
+            Purpose::Text("VolumeSnapshot shop/before-migration".to_owned()),
+        ),
+        made(
+            Kind::DnsRecord,
+            "Z0123456789ABCDEFGHIJ shop.example.com. A",
+            Some(service("shop/web")),
+        ),
+        made(
+            Kind::DnsRecord,
+            "Z0123456789ABCDEFGHIJ a-shop.example.com. TXT",
+            Some(service("shop/web")),
+        ),
+        logs("postgresql", 3 * GIB / 2),
+        logs("upgrade", 12 << 20),
+    ]
+}
+
+fn objects() -> Objects {
+    let service = |namespace: &str, name: &str, address: Option<&str>| Service {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        address: address.map(str::to_owned),
+    };
+    let of_volume = |id: &str, claim: &str, gib| Volume {
+        name: format!("pvc-{id}"),
+        volume_id: Some(id.to_owned()),
+        claim: Some(claim.to_owned()),
+        gib: Some(gib),
+        reclaim_policy: "Delete".to_owned(),
+    };
+    let claim = |namespace: &str, name: &str| Claim {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
+    let workload = |kind: &str, namespace: &str, name: &str, replicas| Workload {
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        replicas,
+    };
+    let address = "a4f5c6d7e8f90123456789abcdef0123-50dc6c495c0c9188.elb.eu-west-1.amazonaws.com";
+    Objects {
+        services: vec![
+            service("legacy", "web", None),
+            service("shop", "web", Some(address)),
+        ],
+        volumes: vec![
+            of_volume("vol-0a1b2c3d4e5f60718", "shop/data-db-0", 50),
+            of_volume("vol-0b2c3d4e5f6071829", "shop/data-db-1", 50),
+            of_volume("vol-0c3d4e5f607182930", "monitoring/prometheus", 8),
+        ],
+        claims: vec![
+            claim("shop", "data-db-0"),
+            claim("shop", "data-db-1"),
+            claim("monitoring", "prometheus"),
+        ],
+        workloads: vec![
+            workload("StatefulSet", "shop", "db", Some(2)),
+            workload("Deployment", "monitoring", "prometheus", Some(1)),
+        ],
+    }
+}
+
+/// The deletion of the canary, whose stacks are all there.
+fn plan() -> DeletePlan {
+    let spec = cluster("canary");
+    let steps = creation(&spec).steps.into_iter().map(|step| {
+        let kind = step.stack.kind;
+        let template = step.stack.template;
+        let name = format!("canary-{kind}");
+        let outputs = template["Outputs"].as_object().into_iter().flatten();
+        let database = outputs.filter(|(_, output)| output["Value"]["Ref"] == "Database");
+        let outputs = database.map(|(key, _)| (key.clone(), DATABASE.to_owned()));
+        let created = "2026-09-01T08:00:00Z".parse().unwrap();
+        DeleteStep {
+            found: LiveStack {
+                id: arn("cloudformation", &format!("stack/{name}/1")),
+                name,
+                cluster: "canary".to_owned(),
+                kind: kind.to_string(),
+                status: StackStatus::CreateComplete,
+                reason: None,
+                parameters: BTreeMap::new(),
+                outputs: outputs.collect(),
+                tags: BTreeMap::new(),
+                termination_protection: false,
+                created,
+                updated: None,
+            },
+            template: Some(template),
+            action: DeleteAction::Delete,
+            after: Vec::new(),
+            kind,
+        }
+    });
+    let mut steps: Vec<DeleteStep> = steps.collect();
+    steps.sort_by_key(|step| std::cmp::Reverse(step.kind.clone()));
+    DeletePlan {
+        cluster: "canary".to_owned(),
+        steps,
+        refused: None,
+    }
+}
+
+/// One whose stacks with data are gone.
+fn bare() -> DeletePlan {
+    let mut plan = plan();
+    plan.steps.retain(|step| step.kind == StackKind::Network);
+    plan
+}
+
+struct Case {
+    plan: DeletePlan,
+    inventory: Inventory,
+    seen: Seen,
+    delete_volumes: bool,
+}
+
+impl Case {
+    fn of(found: Vec<Found>) -> Self {
+        Self {
+            plan: plan(),
+            inventory: Inventory {
+                found,
+                unknown: Vec::new(),
+            },
+            seen: Seen::Objects(objects()),
+            delete_volumes: false,
+        }
+    }
+
+    fn view(&self) -> DeletionView<'_> {
+        DeletionView {
+            plan: &self.plan,
+            inventory: &self.inventory,
+            kubernetes: &self.seen,
+            delete_volumes: self.delete_volumes,
+            region: REGION,
+        }
+    }
+
+    fn text(&self) -> String {
+        outside::deletion(&self.view())
+    }
+
+    fn json(&self) -> Value {
+        serde_json::to_value(outside::json(&self.view())).unwrap()
+    }
+}
+
+/// Only what can't be broken is wider than 80 columns: ids, names and addresses of others.
+fn fits(text: &str) {
+    for line in text.lines().filter(|line| line.chars().count() > 80) {
+        let words = line.split_whitespace().count();
+        assert!(words <= 3, "{} columns: {line}", line.chars().count());
+    }
+}
+
+fn check(name: &str, text: &str) {
+    fits(text);
+    golden::check(&format!("outside/{name}.txt"), text);
+}
+
+#[test]
+fn nothing_outside_is_said_with_what_was_looked_for() {
+    let mut case = Case::of(Vec::new());
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    check("nothing", &case.text());
+}
+
+#[test]
+fn usual_cluster_keeps_its_volumes() {
+    let case = Case::of(usual());
+    let stacks = stacks_text::text(&case.plan);
+    check("usual", &format!("{stacks}{}", case.text()));
+}
+
+#[test]
+fn volumes_are_lost_with_delete_volumes() {
+    let mut case = Case::of(usual());
+    case.delete_volumes = true;
+    check("delete-volumes", &case.text());
+}
+
+#[test]
+fn foreign_resources_are_named_with_what_to_do() {
+    let mut found = vec![
+        foreign(Kind::Machine, "i-0ffffeeee11112222", Some("bastion"), None),
+        foreign(
+            Kind::Interface,
+            "eni-0aaaabbbbccccdddd",
+            None,
+            Some("AWS Lambda VPC ENI-reports"),
+        ),
+        foreign(
+            Kind::Peering,
+            "pcx-0123456789abcdef0",
+            Some("to-office"),
+            None,
+        ),
+        foreign(
+            Kind::TargetGroup,
+            &arn("elasticloadbalancing", "targetgroup/reports/1"),
+            None,
+            None,
+        ),
+    ];
+    found[1].resource.by_aws = true;
+    let mut subnet = foreign(Kind::Subnet, "subnet-0123456789abcdef0", None, None);
+    subnet.owner = Owner::Stack;
+    subnet.purpose = Some(Purpose::Stack("network".to_owned()));
+    found.push(subnet);
+    let mut case = Case::of(found);
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    check("foreign", &case.text());
+}
+
+#[test]
+fn unknown_kinds_name_the_missing_rights() {
+    let why = "AccessDenied: User: arn:aws:iam::111122223333:user/jane is not authorized to perform: \
+               tag:GetResources";
+    let unknown = |kind, why: &str| UnknownKind {
+        kind,
+        why: why.to_owned(),
+    };
+    let mut case = Case::of(vec![volume(
+        "vol-0a1b2c3d4e5f60718",
+        50,
+        "in-use",
+        "shop/data-db-0",
+    )]);
+    case.inventory.unknown = vec![
+        unknown(Kind::LoadBalancer, why),
+        unknown(Kind::ClassicLoadBalancer, why),
+        unknown(Kind::TargetGroup, why),
+        unknown(Kind::LogGroup, "logs did not answer for 30s"),
+    ];
+    check("unknown", &case.text());
+}
+
+#[test]
+fn silent_api_says_what_is_not_known() {
+    let mut case = Case::of(usual());
+    case.plan = bare();
+    case.seen = Seen::Silent("connection to 10.21.0.10:6443 timed out after 15s".to_owned());
+    check("silent", &case.text());
+    case.delete_volumes = true;
+    let text = case.text();
+    assert!(text.contains("nothing is shut down in order"), "{text}");
+}
+
+/// Three hundred claims in several namespaces.
+fn many() -> Case {
+    let one = |at: u64| {
+        let claim = format!("team-{}/data-{at}", at % 7);
+        volume(&format!("vol-{at:017x}"), 1 + at, "in-use", &claim)
+    };
+    let mut case = Case::of((0..300).map(one).collect());
+    case.plan = bare();
+    case.seen = Seen::Objects(Objects::default());
+    case
+}
+
+#[test]
+fn many_volumes_are_counted_and_summed() {
+    let case = many();
+    let text = case.text();
+    check("many", &text);
+    assert_eq!(text.matches("vol-").count(), 10);
+    assert_eq!(case.json()["keptVolumes"].as_array().unwrap().len(), 300);
+}
+
+#[test]
+fn every_lost_volume_is_named() {
+    let mut case = many();
+    case.delete_volumes = true;
+    let text = case.text();
+    for at in 0..300 {
+        assert!(
+            text.contains(&format!("vol-{at:017x}  ")),
+            "{at} is missing"
+        );
+    }
+}
+
+/// What Kubernetes deletes with a claim although no tag says that the volume is the cluster's.
+#[test]
+fn untagged_volumes_are_lost_with_their_claims() {
+    let of = |name: &str, volume_id: Option<&str>, reclaim_policy: &str| Volume {
+        name: name.to_owned(),
+        volume_id: volume_id.map(str::to_owned),
+        claim: Some(format!("shop/{name}")),
+        gib: Some(5),
+        reclaim_policy: reclaim_policy.to_owned(),
+    };
+    let mut case = Case::of(Vec::new());
+    case.plan = bare();
+    case.seen = Seen::Objects(Objects {
+        volumes: vec![
+            of("static", Some("vol-0eeeeeeeeeeeeeeee"), "Delete"),
+            of("files", None, "Delete"),
+            of("imported", Some("vol-0dddddddddddddddd"), "Retain"),
+        ],
+        ..Objects::default()
+    });
+    let ids = |json: &Value, key: &str| -> Vec<String> {
+        let all = json[key].as_array().unwrap().iter();
+        all.map(|disk| disk["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let json = case.json();
+    assert_eq!(ids(&json, "lostVolumes"), [""; 0]);
+    assert_eq!(ids(&json, "keptVolumes").len(), 3);
+    case.delete_volumes = true;
+    let json = case.json();
+    assert_eq!(
+        ids(&json, "lostVolumes"),
+        ["vol-0eeeeeeeeeeeeeeee", "files"]
+    );
+    assert_eq!(ids(&json, "keptVolumes"), ["vol-0dddddddddddddddd"]);
+    check("untagged", &case.text());
+}
+
+#[test]
+fn volume_of_a_stack_stays_with_delete_volumes() {
+    let mut etcd = volume("vol-0e7cd000000000000", 10, "available", "none/none");
+    etcd.owner = Owner::Stack;
+    etcd.purpose = Some(Purpose::Stack("control-plane".to_owned()));
+    let mut case = Case::of(vec![etcd]);
+    case.seen = Seen::Objects(Objects::default());
+    case.delete_volumes = true;
+    assert_eq!(case.json()["lostVolumes"], json!([]));
+    assert_eq!(case.json()["outside"][0]["disposition"], "kept");
+}
+
+#[test]
+fn unknown_prices_are_said_and_not_summed() {
+    let mut unsized_one = volume("vol-0a1b2c3d4e5f60718", 1, "in-use", "shop/data");
+    unsized_one.resource.bytes = None;
+    let mut case = Case::of(vec![
+        unsized_one,
+        volume("vol-0b2c3d4e5f6071829", 10, "in-use", "shop/other"),
+    ]);
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    let text = case.text();
+    assert!(text.contains("price unknown"), "{text}");
+    assert!(
+        text.contains("$0.88 a month, 1 of unknown price not counted"),
+        "{text}"
+    );
+    let json = case.json();
+    assert_eq!(json["outside"][0]["monthlyUsd"], Value::Null);
+    assert_eq!(json["keptMonthly"]["usd"], 0.88);
+    assert_eq!(json["keptMonthly"]["unpriced"], 1);
+}
+
+#[test]
+fn log_groups_are_said_as_found_and_never_twice() {
+    let case = Case::of(usual());
+    let text = case.text();
+    let name = format!("{DATABASE}/postgresql");
+    assert_eq!(text.matches(&name).count(), 1, "{text}");
+    let mut missing = Case::of(Vec::new());
+    assert!(!missing.text().contains(&name), "not there");
+    missing.inventory.unknown = vec![UnknownKind {
+        kind: Kind::LogGroup,
+        why: "denied".to_owned(),
+    }];
+    assert!(missing.text().contains(&name), "not looked for");
+}
+
+#[test]
+fn json_of_a_deletion_has_everything() {
+    let case = Case::of(usual());
+    let text = serde_json::to_string_pretty(&case.json()).unwrap();
+    golden::check("outside/usual.json", &(text + "\n"));
+}
+
+/// What is left on purpose after the usual deletion.
+fn report() -> SweepReport {
+    let kept = usual()
+        .into_iter()
+        .filter(|found| found.disposition == Disposition::Kept)
+        .chain([kept(
+            Kind::Backup,
+            backup_arn(),
+            20 * GIB,
+            Purpose::Database(DATABASE.to_owned()),
+        )]);
+    SweepReport {
+        kept: kept.collect(),
+        ..SweepReport::default()
+    }
+}
+
+fn retained() -> [Retained; 3] {
+    [
+        Retained::Snapshot {
+            stack: StackKind::Database,
+            description: "PostgreSQL 17.11".to_owned(),
+            of: Some(DATABASE.to_owned()),
+            name: None,
+            begins_with: Some("canary-database-snapshot-database-".to_owned()),
+        },
+        Retained::LogGroups {
+            stack: StackKind::Database,
+            names: vec![format!("/aws/rds/instance/{DATABASE}/postgresql")],
+        },
+        Retained::Backups {
+            stack: StackKind::Database,
+            database: Some(DATABASE.to_owned()),
+            days: 7,
+        },
+    ]
+}
+
+#[test]
+fn remaining_things_have_ids_costs_and_commands() {
+    let lines = outside::remains(&report(), &retained(), REGION);
+    assert!(lines.iter().all(|line| line.starts_with("remains: ")));
+    let text = lines.join("\n") + "\n";
+    assert_eq!(text.matches("automated backups of").count(), 1, "{text}");
+    check("remains", &text);
+}
+
+#[test]
+fn announced_backups_are_said_until_they_are_found() {
+    let backups = |report: &SweepReport| {
+        let text = outside::remains(report, &retained(), REGION).join("\n");
+        (
+            text.contains("for 7 days"),
+            text.contains(&format!("{DATABASE}/postgresql")),
+        )
+    };
+    // A run that ended before it looked.
+    assert_eq!(backups(&SweepReport::default()), (true, true));
+    let mut report = report();
+    assert_eq!(backups(&report), (false, true));
+    report
+        .kept
+        .retain(|found| found.resource.kind == Kind::Volume);
+    assert_eq!(backups(&report), (true, false));
+}
+
+#[test]
+fn orphans_name_their_blocker_and_the_way_out() {
+    let orphan = |found: Found, why: &str| Orphan {
+        found,
+        why: why.to_owned(),
+    };
+    let mut rule = made(Kind::GroupRule, "sgr-0123456789abcdef0", None);
+    rule.resource.body = "sg-0cc33dd44ee55ff66".to_owned();
+    let mut interface = made(
+        Kind::Interface,
+        "eni-0f9e8d7c6b5a40312",
+        Some(service("shop/web")),
+    );
+    interface.resource.by_aws = true;
+    let report = SweepReport {
+        left: vec![
+            orphan(
+                made(
+                    Kind::LoadBalancer,
+                    balancer_arn(),
+                    Some(service("shop/web")),
+                ),
+                "AWS: Load balancer cannot be deleted because deletion protection is enabled",
+            ),
+            orphan(
+                made(
+                    Kind::SecurityGroup,
+                    "sg-0aa11bb22cc33dd44",
+                    Some(service("legacy/web")),
+                ),
+                "used by interface eni-0aaaabbbbccccdddd (AWS Lambda VPC ENI-reports); AWS: resource \
+                 sg-0aa11bb22cc33dd44 has a dependent object",
+            ),
+            orphan(rule, "you are not allowed to perform this operation"),
+            orphan(interface, "AWS has not released it"),
+            orphan(
+                made(
+                    Kind::DnsRecord,
+                    "Z0123456789ABCDEFGHIJ shop.example.com. A",
+                    Some(service("shop/web")),
+                ),
+                "it has changed since it was shown",
+            ),
+        ],
+        foreign: vec![foreign(
+            Kind::Machine,
+            "i-0ffffeeee11112222",
+            Some("bastion"),
+            None,
+        )],
+        unknown: vec![UnknownKind {
+            kind: Kind::Snapshot,
+            why: "AccessDenied".to_owned(),
+        }],
+        ..SweepReport::default()
+    };
+    let lines = outside::orphans(&report, REGION);
+    assert_eq!(lines.len(), 7);
+    assert!(lines.iter().all(|line| line.starts_with("!! ")));
+    let text = lines.join("\n") + "\n";
+    assert!(text.contains("--group-id sg-0cc33dd44ee55ff66"), "{text}");
+    check("orphans", &text);
+}
+
+#[test]
+fn texts_of_others_can_not_move_the_cursor() {
+    let name = "\u{1b}[2Jgone\nremains: nothing";
+    let found = foreign(
+        Kind::Machine,
+        "i-0ffffeeee11112222",
+        Some(name),
+        Some("\u{7}x"),
+    );
+    let mut report = SweepReport::default();
+    report.foreign.push(found.clone());
+    let case = Case::of(vec![found]);
+    for text in [case.text(), outside::orphans(&report, REGION).join("\n")] {
+        assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
+        assert!(!text.contains("\nremains: nothing"), "{text:?}");
+    }
+}
