@@ -1,12 +1,11 @@
-//! A deterministic CloudFormation in virtual time, with the parameters, buckets and machines beside it:
-//! the same seed gives the same events. It knows how AWS behaves and fails, not what the calls are for.
+//! A deterministic CloudFormation in virtual time, with the parameters, buckets and machines beside it, and with what
+//! Kubernetes and other people make outside its stacks: the same seed gives the same events. It knows how AWS behaves and fails, not what the calls are for.
 //!
 //! Every call first applies what was due until now (`engine`), then is answered from the state of that
 //! moment (`middleware` decides whether it gets through). Nothing happens between calls, nothing runs
 //! beside them. Time is tokio's, which tests pause and a rehearsal speeds up. What a template's rules say
 //! and what AWS would answer is reported in AWS's words. Not simulated: imports, nested stacks, hooks,
-//! resource-level conditions, resources of other people, programs on machines (their answers are
-//! scripted).
+//! resource-level conditions, programs on machines (their answers are scripted).
 
 mod account;
 mod answers;

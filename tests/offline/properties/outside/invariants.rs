@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use kube_cfn::apply::{RunOutcome, RunReport};
+use kube_cfn::cloud::StackStatus;
 use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
 use kube_cfn::simulated::{OutsideLoss, RemovedBy};
 use kube_cfn::sweep::{Found, SweepReport, kinds};
 
-use super::things::{Fate, Key, Things, key};
+use super::things::{Fate, Key, key};
 use super::trial::{Ended, Trial};
 
 fn keys<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeSet<Key> {
@@ -74,6 +75,7 @@ impl Trial<'_> {
             return Ok(());
         }
         let shown = self.shown.borrow();
+        let is_swept = report.outside != SweepReport::default();
         let mut known = named(&report.outside);
         known.extend(keys(shown.found.iter()));
         let unknown = report.outside.unknown.iter().chain(&shown.unknown);
@@ -87,25 +89,40 @@ impl Trial<'_> {
             if known.contains(&key(&thing)) || unknown.contains(&thing.kind) || is_new {
                 continue;
             }
-            if self.concerns(&thing) {
+            if self.concerns(&thing, is_swept) {
                 return Err(format!("it is there and was not named: {thing:?}"));
             }
         }
         Ok(())
     }
 
-    /// Whether a thing is the cluster's, or holds its network.
-    fn concerns(&self, thing: &OutsideResource) -> bool {
+    /// Whether a thing is the cluster's, or holds its network, and has to be named for itself.
+    fn concerns(&self, thing: &OutsideResource, is_swept: bool) -> bool {
         let place = &self.things.place;
         let in_vpc = thing.vpc.as_ref() == Some(&place.vpc);
-        match self.things.fate(thing.kind, &thing.id) {
+        let was_shown = self.shown.borrow().get(thing.kind, &thing.id).is_some();
+        let is_gone = self.cloud().all_stacks().iter().all(|one| {
+            one.outputs.get("VpcId") != Some(&place.vpc)
+                || one.status == StackStatus::DeleteComplete
+        });
+        match (self.things.fate(thing.kind, &thing.id), thing.kind) {
             // It goes with the nodes' group, which has it.
-            Fate::Foreign if place.node_group.as_ref() == Some(&thing.body) => false,
-            Fate::Foreign => in_vpc && kinds::row(thing.kind).holds_network,
-            // It goes with its machine, or AWS releases it by itself.
-            Fate::Goes if goes_along(&self.things, thing) => false,
-            Fate::Goes | Fate::Volume | Fate::Kept => true,
+            (Fate::Foreign, _) if place.node_group.as_ref() == Some(&thing.body) => false,
+            (Fate::Foreign, _) => in_vpc && kinds::row(thing.kind).holds_network,
+            // AWS releases it by itself, or it went with its machine when that was shown and is free since.
+            (Fate::Goes, OutsideKind::Interface) if thing.by_aws || !is_swept => false,
+            (Fate::Goes, OutsideKind::Interface | OutsideKind::Volume) => !self.goes_along(thing),
+            // Once its VPC is gone nothing tells it from that of another cluster of the same name.
+            (Fate::Goes, OutsideKind::TargetGroup) if in_vpc && is_gone => was_shown,
+            (Fate::Goes | Fate::Volume | Fate::Kept, _) => true,
         }
+    }
+
+    /// Whether it goes with a machine of the cluster.
+    fn goes_along(&self, thing: &OutsideResource) -> bool {
+        let machines = thing.uses.iter().filter(|id| id.starts_with("i-"));
+        let fates = machines.map(|id| self.things.fate(OutsideKind::Machine, id));
+        fates.into_iter().any(|fate| fate != Fate::Foreign)
     }
 
     /// A run that says that it is done has left nothing that goes, and names what is kept.
@@ -123,7 +140,7 @@ impl Trial<'_> {
             let fate = self.things.fate(thing.kind, &thing.id);
             let stays = match fate {
                 Fate::Foreign => continue,
-                Fate::Goes if thing.by_aws => continue,
+                Fate::Goes if thing.by_aws || !self.concerns(&thing, true) => continue,
                 Fate::Goes => false,
                 Fate::Volume => !self.delete_volumes,
                 Fate::Kept => true,
@@ -164,19 +181,5 @@ impl Trial<'_> {
                 self.cloud().take_away(&thing);
             }
         }
-    }
-}
-
-/// What goes with something else, and is no orphan of its own.
-fn goes_along(things: &Things<'_>, thing: &OutsideResource) -> bool {
-    let of_machine = |id: &String| {
-        let all = things.all();
-        let mut machines = all.iter().filter(|one| one.kind == OutsideKind::Machine);
-        machines.any(|machine| machine.id == *id)
-    };
-    match thing.kind {
-        OutsideKind::Interface if thing.by_aws => true,
-        OutsideKind::Volume | OutsideKind::Interface => thing.uses.iter().any(of_machine),
-        _ => false,
     }
 }

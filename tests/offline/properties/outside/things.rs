@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
+use kube_cfn::cloud::StackStatus;
 use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
 use kube_cfn::simulated::{Balancer, BalancerKind, Maker, Place, Simulated};
 
@@ -58,6 +59,16 @@ impl<'a> Things<'a> {
 
     pub fn all(&self) -> Vec<OutsideResource> {
         self.cloud.outside_things()
+    }
+
+    /// Whether the cluster's VPC is there, and nothing removes it.
+    pub fn has_vpc(&self) -> bool {
+        let vpc = Some(&self.place.vpc);
+        let stacks = self.cloud.all_stacks();
+        let mut standing = stacks.iter().filter(|one| {
+            one.status != StackStatus::DeleteComplete && !one.status.is_in_progress()
+        });
+        standing.any(|one| one.outputs.get("VpcId") == vpc)
     }
 
     pub fn fate(&self, kind: OutsideKind, id: &str) -> Fate {

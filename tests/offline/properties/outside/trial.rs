@@ -10,7 +10,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use kube_cfn::apply::{self, Outputs, OutsidePlan, Prerequisites, RunOutcome, RunReport, Session};
 use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
-use kube_cfn::cloud::{Cloud, CloudError, StackStatus, Store};
+use kube_cfn::cloud::{Cloud, CloudError, LiveStack, StackStatus, Store};
 use kube_cfn::common::Clock;
 use kube_cfn::plan::{self, Guard, PlanOptions};
 use kube_cfn::simulated::{
@@ -118,7 +118,7 @@ pub async fn play(
             }
         }),
         Broken::TakesShared => {
-            cloud.distort_listings(|_, all| all.iter_mut().for_each(take_shared))
+            cloud.distort_listings(|_, all| all.iter_mut().for_each(take_shared));
         }
     }
     let has_foreign = rng.bool();
@@ -363,15 +363,18 @@ impl Trial<'_> {
         Ended::Over(Box::new(report))
     }
 
-    /// What goes through Kubernetes while its API answers: some Services, whose controller does not come to all that it made.
-    async fn release(&self) {
+    /// Whether the control plane answers, and its controllers work.
+    fn has_control_plane(&self) -> bool {
         let name = format!("{}-control-plane", self.cluster());
         let all = self.cloud().all_stacks();
-        let serves = |status: &StackStatus| *status == StackStatus::CreateComplete;
-        if !all
-            .iter()
-            .any(|one| one.name == name && serves(&one.status))
-        {
+        let stands =
+            |one: &LiveStack| one.name == name && one.status == StackStatus::CreateComplete;
+        all.iter().any(stands)
+    }
+
+    /// What goes through Kubernetes while its API answers: some Services, whose controller does not come to all that it made.
+    async fn release(&self) {
+        if !self.has_control_plane() {
             return;
         }
         let services = self.things.all().into_iter();
@@ -419,11 +422,12 @@ impl Trial<'_> {
         if let Some((after, mut rng)) = others {
             self.cloud().sleep(Duration::from_secs_f64(after)).await;
             self.meddled.set(true);
+            let serves = self.has_control_plane();
             match rng.u8(..5) {
-                4 => self.things.detach(&mut rng),
-                0 => self.things.add_service(&mut rng),
-                1 => self.things.add_volume(&mut rng),
-                2 => self.things.add_foreign(&mut rng),
+                0 if serves => self.things.add_service(&mut rng),
+                1 if serves => self.things.add_volume(&mut rng),
+                2 if self.things.has_vpc() => self.things.add_foreign(&mut rng),
+                3 => self.things.detach(&mut rng),
                 _ => {
                     let all = self.things.all();
                     if let Some(thing) = rng.choice(&all) {
@@ -433,7 +437,7 @@ impl Trial<'_> {
                 }
             }
         }
-        pending().await
+        pending::<()>().await;
     }
 
     /// Deletions without faults come to an end, when what only somebody else can do is done.
