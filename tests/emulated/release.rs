@@ -244,11 +244,15 @@ fn a_deletion_killed_at_a_request_to_kubernetes_is_finished_by_the_next() {
     ] {
         let used = Used::new(name);
         let server = used.cluster.server.server();
+        let plan = ["delete", name, "--plan", "--server", &server];
+        used.cluster.world.run(&plan).ends(0);
+        let look = used.cluster.server.requests().len();
         let mut arguments = vec!["delete", name, "--confirm", name, "--server", &server];
         arguments.extend(more);
-        for after in [3, 4, 3, 4] {
+        for after in [1, 2, 3] {
             let looked = used.cluster.server.silenced();
-            used.cluster.server.fail_after(5 + after, Outage::Silence);
+            let answered = look + after;
+            used.cluster.server.fail_after(answered, Outage::Silence);
             let run = used.cluster.world.spawn(&arguments);
             let limit = Instant::now() + Duration::from_mins(1);
             while used.cluster.server.silenced() == looked && Instant::now() < limit {
