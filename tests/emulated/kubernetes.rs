@@ -3,6 +3,7 @@
 //! a tunnel.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kube_cfn::access::ParameterNames;
@@ -17,14 +18,14 @@ use crate::tools::kubectl;
 use crate::world::World;
 
 /// A world whose stacks stand, and an API server that is its cluster's.
-struct Cluster {
-    world: World,
-    server: ApiServer,
+pub struct Cluster {
+    pub world: Arc<World>,
+    pub server: ApiServer,
 }
 
 impl Cluster {
-    fn new(name: &str) -> Self {
-        let world = World::small(name);
+    pub fn new(name: &str) -> Self {
+        let world = Arc::new(World::small(name));
         world.apply().ends(0);
         let api = world.status()["api"]
             .as_str()
@@ -38,7 +39,7 @@ impl Cluster {
         Self { world, server }
     }
 
-    fn run(&self, arguments: &[&str]) -> Said {
+    pub fn run(&self, arguments: &[&str]) -> Said {
         let server = self.server.server();
         let mut all = arguments.to_vec();
         all.extend(["--server", &server]);

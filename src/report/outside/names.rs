@@ -79,7 +79,9 @@ pub(in crate::report) fn size(bytes: u64) -> String {
         ("KiB", 1 << 10),
     ];
     // A volume is ordered in GiB: 2000 GiB stay that.
-    let fits = |(_, unit): &&(&str, u64)| bytes >= *unit && !(*unit == 1 << 40 && bytes % unit > 0);
+    let fits = |(_, unit): &&(&str, u64)| {
+        bytes >= *unit && (*unit < 1 << 40 || bytes.is_multiple_of(*unit))
+    };
     let Some((name, unit)) = UNITS.iter().find(fits) else {
         return format!("{bytes} bytes");
     };
