@@ -21,6 +21,7 @@ mod files;
 mod guards;
 mod interrupted;
 mod kubernetes;
+mod leftovers;
 mod node;
 mod objects;
 mod output;

@@ -53,7 +53,7 @@ struct OutsideRow {
 }
 
 impl OutsideView {
-    /// Of what was found; `is_network_stuck` where the network's stack is in DELETE_FAILED.
+    /// Of what was found; `is_network_stuck` where the network's stack is in `DELETE_FAILED`.
     pub fn of(inventory: &Inventory, is_network_stuck: bool) -> Self {
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
@@ -325,8 +325,9 @@ fn named(rows: &[&OutsideRow]) -> String {
     rows.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// The first names, and how many more there are.
+/// The first names in their order, and how many more there are.
 fn few(mut names: Vec<String>) -> String {
+    names.sort();
     let more = names.len().saturating_sub(SHOWN);
     names.truncate(SHOWN);
     let text = names.join(", ");

@@ -55,7 +55,16 @@ impl LeftoverFacts<'_> {
     pub(super) fn judge(&self, found: &Found) -> Option<Leftover> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
-            (_, Owner::Foreign) => None,
+            // Somebody else's; what goes with its group or the controller's object that it is for; what is kept on purpose.
+            (_, Owner::Foreign)
+            | (
+                OutsideKind::GroupRule
+                | OutsideKind::DnsRecord
+                | OutsideKind::Snapshot
+                | OutsideKind::LogGroup
+                | OutsideKind::Backup,
+                _,
+            ) => None,
             (OutsideKind::Machine, _) => self.machine(found),
             (OutsideKind::Volume, Owner::Kubernetes) => self.volume(found),
             // Its data may be wanted, so a deletion keeps it too.
@@ -71,10 +80,6 @@ impl LeftoverFacts<'_> {
             (OutsideKind::Interface, Owner::Kubernetes) => (is_available(resource)
                 && !resource.by_aws)
                 .then(|| self.orphaned(found, "is attached to nothing")),
-            // They go with the group, or with the controller's object that they are for.
-            (OutsideKind::GroupRule | OutsideKind::DnsRecord, _) => None,
-            // Kept on purpose.
-            (OutsideKind::Snapshot | OutsideKind::LogGroup | OutsideKind::Backup, _) => None,
             (
                 OutsideKind::LoadBalancer
                 | OutsideKind::ClassicLoadBalancer
