@@ -125,12 +125,19 @@ pub(super) fn plain(kind: OutsideKind, id: &str, region: &str) -> String {
     }
 }
 
-/// A rule is deleted from the group that has it.
+/// A rule is deleted from the group that has it, by its direction, which is its state.
 fn revoke(rule: &OutsideResource, region: &str) -> String {
-    let command = plain(rule.kind, &rule.id, region);
-    match rule.body.as_str() {
-        "" => command,
-        group => command.replace("GROUP_ID", group),
+    let id = &rule.id;
+    let group = match rule.body.as_str() {
+        "" => "GROUP_ID",
+        group => group,
+    };
+    if rule.state.as_deref() == Some("egress") {
+        format!(
+            "aws ec2 revoke-security-group-egress --region {region} --group-id {group} --security-group-rule-ids {id}"
+        )
+    } else {
+        plain(rule.kind, id, region).replace("GROUP_ID", group)
     }
 }
 
@@ -237,14 +244,15 @@ pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTags",
         ],
-        OutsideKind::GroupRule | OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
+        OutsideKind::GroupRule => &["ec2:DescribeSecurityGroupRules"],
+        OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
         OutsideKind::Interface => &["ec2:DescribeNetworkInterfaces"],
         OutsideKind::Volume => &["ec2:DescribeVolumes"],
         OutsideKind::Snapshot => &["ec2:DescribeSnapshots"],
         OutsideKind::DnsRecord => &["route53:ListHostedZones", "route53:ListResourceRecordSets"],
         OutsideKind::LogGroup => &["logs:DescribeLogGroups"],
         OutsideKind::Backup => &["rds:DescribeDBInstanceAutomatedBackups"],
-        OutsideKind::Bucket => &["s3:ListAllMyBuckets", "s3:GetBucketTagging"],
+        OutsideKind::Bucket => &["tag:GetResources", "s3:ListBucket"],
         OutsideKind::Key => &["tag:GetResources", "kms:DescribeKey"],
         OutsideKind::Subnet => &["ec2:DescribeSubnets"],
         OutsideKind::RouteTable => &["ec2:DescribeRouteTables"],
