@@ -141,10 +141,21 @@ fn revoke(rule: &OutsideResource, region: &str) -> String {
     }
 }
 
+/// A name as one word of a shell: Route 53 allows every printable character in one.
+fn word(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.chars().all(is_plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
+}
+
 fn record(id: &str, region: &str) -> Vec<Advice> {
     let Some((zone, name, kind, _)) = record_parts(id) else {
         return Vec::new();
     };
+    let name = word(name);
     vec![
         (
             "see it",
@@ -258,5 +269,20 @@ pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
         OutsideKind::RouteTable => &["ec2:DescribeRouteTables"],
         OutsideKind::Endpoint => &["ec2:DescribeVpcEndpoints"],
         OutsideKind::Peering => &["ec2:DescribeVpcPeeringConnections"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_of_a_record_is_one_word_of_a_shell() {
+        assert_eq!(word("a-shop.example.com."), "a-shop.example.com.");
+        assert_eq!(word("$(id)'.x."), r"'$(id)'\''.x.'");
+        let record = OutsideResource::new(OutsideKind::DnsRecord, r"Z1 \052.x. A");
+        let advice = delete(&record, "eu-west-1");
+        let (_, see) = &advice[0];
+        assert!(see.contains(r"--start-record-name '\052.x.' "), "{see}");
     }
 }
