@@ -602,6 +602,7 @@ fn orphans_name_their_blocker_and_the_way_out() {
     };
     let mut rule = made(Kind::GroupRule, "sgr-0123456789abcdef0", None);
     rule.resource.body = "sg-0cc33dd44ee55ff66".to_owned();
+    rule.resource.state = Some("egress".to_owned());
     let mut interface = made(
         Kind::Interface,
         "eni-0f9e8d7c6b5a40312",
@@ -654,6 +655,7 @@ fn orphans_name_their_blocker_and_the_way_out() {
     assert_eq!(lines.len(), 7);
     assert!(lines.iter().all(|line| line.starts_with("!! ")));
     let text = lines.join("\n") + "\n";
+    assert!(text.contains("revoke-security-group-egress"), "{text}");
     assert!(text.contains("--group-id sg-0cc33dd44ee55ff66"), "{text}");
     check("orphans", &text);
 }

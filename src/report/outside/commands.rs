@@ -125,12 +125,29 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
     }
 }
 
-/// A rule is deleted from the group that has it.
+/// A rule is deleted from the group that has it, by its direction, which is its state.
 fn revoke(rule: &OutsideResource, region: &str) -> String {
-    let command = plain(rule.kind, &rule.id, region);
-    match rule.body.as_str() {
-        "" => command,
-        group => command.replace("GROUP_ID", group),
+    let id = &rule.id;
+    let group = match rule.body.as_str() {
+        "" => "GROUP_ID",
+        group => group,
+    };
+    if rule.state.as_deref() == Some("egress") {
+        format!(
+            "aws ec2 revoke-security-group-egress --region {region} --group-id {group} --security-group-rule-ids {id}"
+        )
+    } else {
+        plain(rule.kind, id, region).replace("GROUP_ID", group)
+    }
+}
+
+/// A name as one word of a shell: Route 53 allows every printable character in one.
+fn word(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.chars().all(is_plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
     }
 }
 
@@ -138,6 +155,7 @@ fn record(id: &str, region: &str) -> Vec<Advice> {
     let Some((zone, name, kind, _)) = record_parts(id) else {
         return Vec::new();
     };
+    let name = word(name);
     vec![
         (
             "see it",
@@ -237,18 +255,34 @@ pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTags",
         ],
-        OutsideKind::GroupRule | OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
+        OutsideKind::GroupRule => &["ec2:DescribeSecurityGroupRules"],
+        OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
         OutsideKind::Interface => &["ec2:DescribeNetworkInterfaces"],
         OutsideKind::Volume => &["ec2:DescribeVolumes"],
         OutsideKind::Snapshot => &["ec2:DescribeSnapshots"],
         OutsideKind::DnsRecord => &["route53:ListHostedZones", "route53:ListResourceRecordSets"],
         OutsideKind::LogGroup => &["logs:DescribeLogGroups"],
         OutsideKind::Backup => &["rds:DescribeDBInstanceAutomatedBackups"],
-        OutsideKind::Bucket => &["s3:ListAllMyBuckets", "s3:GetBucketTagging"],
+        OutsideKind::Bucket => &["tag:GetResources", "s3:ListBucket"],
         OutsideKind::Key => &["tag:GetResources", "kms:DescribeKey"],
         OutsideKind::Subnet => &["ec2:DescribeSubnets"],
         OutsideKind::RouteTable => &["ec2:DescribeRouteTables"],
         OutsideKind::Endpoint => &["ec2:DescribeVpcEndpoints"],
         OutsideKind::Peering => &["ec2:DescribeVpcPeeringConnections"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_of_a_record_is_one_word_of_a_shell() {
+        assert_eq!(word("a-shop.example.com."), "a-shop.example.com.");
+        assert_eq!(word("$(id)'.x."), r"'$(id)'\''.x.'");
+        let record = OutsideResource::new(OutsideKind::DnsRecord, r"Z1 \052.x. A");
+        let advice = delete(&record, "eu-west-1");
+        let (_, see) = &advice[0];
+        assert!(see.contains(r"--start-record-name '\052.x.' "), "{see}");
     }
 }
