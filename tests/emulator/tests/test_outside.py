@@ -1,7 +1,6 @@
 """What lies outside stacks: load balancers of both kinds, what they hold, and what holds the rest."""
 
 import json
-import time
 import unittest
 
 from support import ACCOUNT, CFN, EC2, RDS, RULES, SESSION, Case, create, database, delete, group, network, statuses
@@ -238,8 +237,8 @@ class Computing(Outside):
         self.assertNotIn("aws:autoscaling:groupName", tags())
         self.assertNotIn(machine, {one["InstanceId"] for one in read()["Instances"]})
         self.assertEqual("DELETE_FAILED", delete(stack_id)["StackStatus"], "it still has an interface in the subnet")
+        self.account(terminating=0)
         EC2.terminate_instances(InstanceIds=[machine])
-        time.sleep(0.1)
         self.assertEqual("DELETE_COMPLETE", delete(stack_id)["StackStatus"])
 
 
