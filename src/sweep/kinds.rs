@@ -1,6 +1,7 @@
 //! The table of kinds: what each is called, when it is removed and what it waits for.
 
 use crate::cloud::outside::OutsideKind;
+use crate::common::text::count;
 
 /// What becomes of resources of a kind that are the cluster's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,17 @@ pub struct Row {
     pub holds_network: bool,
     /// Whether it may only go when the stack that had it is gone: it is removed last, and only when it was shown.
     pub is_last: bool,
+}
+
+impl Row {
+    /// So many of it, in words: `1 load balancer`, `3 rules of security groups`.
+    pub fn counted(&self, number: usize) -> String {
+        match self.kind {
+            OutsideKind::GroupRule if number != 1 => format!("{number} rules of security groups"),
+            OutsideKind::Backup => format!("automated backups of {}", count(number, "database")),
+            _ => count(number, self.name),
+        }
+    }
 }
 
 /// The row of a kind.

@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
     }
 
     /// The place of a load balancer's interface. One that a deleted balancer left is released by AWS within minutes: it is
-    /// waited for, whoever had the balancer.
+    /// waited for, no matter whose the balancer was.
     fn of_balancer(&self, name: &str, interface: &OutsideResource) -> Place {
         let here = self.foreign(interface);
         if self.scope.resources.iter().any(|id| is_balancer(id, name)) {

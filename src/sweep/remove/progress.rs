@@ -4,7 +4,6 @@ use super::Removal;
 use super::item::{Item, Progress, Task};
 use crate::cloud::outside::{Outside, OutsideKind};
 use crate::cloud::{Cloud, Store};
-use crate::common::text::count;
 use crate::events::SweepPart;
 use crate::sweep::kinds::row;
 
@@ -28,7 +27,7 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         OutsideKind::ALL.into_iter().filter_map(part).collect()
     }
 
-    /// What a kind waits for; the newest answer of AWS where there is one.
+    /// What a kind waits for.
     fn state(&self, kind: OutsideKind, items: &[&Item]) -> String {
         let number = |is: fn(&Item) -> bool| items.iter().filter(|item| is(item)).count();
         let given_up = number(Item::is_given_up);
@@ -41,17 +40,17 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         }
         let awaited = number(|item| item.is_active() && item.task == Task::Await);
         if awaited == active {
-            return format!(
-                "waiting for AWS to release {}",
-                count(awaited, row(kind).name)
-            );
+            return format!("waiting for AWS to release {}", row(kind).counted(awaited));
         }
         if let Some(before) = self.waits_for(kind) {
-            return format!("after each {}", row(before).name);
+            let left = self
+                .active()
+                .filter(|item| item.found.resource.kind == before);
+            return format!("waits for {}", row(before).counted(left.count()));
         }
         match number(Item::was_refused) {
             0 => "waiting for AWS".to_owned(),
-            number => format!("{number} still in use, retrying"),
+            number => format!("{number} not possible yet, retrying"),
         }
     }
 }

@@ -63,7 +63,7 @@ async fn everything_of_the_cluster_goes_and_the_rest_stays() {
         );
     };
     waits("waiting for AWS to release");
-    waits("after each network interface");
+    waits("waits for 3 network interfaces");
     let last = progress.last().unwrap();
     assert!(
         last.iter()
