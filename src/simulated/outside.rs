@@ -1,6 +1,7 @@
 //! What lies in a simulated account outside the stacks: what Kubernetes and others made there, and how it is listed,
 //! beside what the stacks have, and removed.
 
+mod balancers;
 mod interfaces;
 mod machines;
 mod made;
@@ -16,7 +17,8 @@ use crate::cloud::CloudError;
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
 use crate::common::tags::TAG_CLUSTER;
 
-pub use made::{Balancer, BalancerKind, Maker, Place};
+pub use balancers::{Balancer, BalancerKind};
+pub use made::{Maker, Place};
 pub(super) use things::Things;
 
 /// What a client makes of a listing.

@@ -57,7 +57,7 @@ impl State {
                 .any(|machine| machine.listed.resource.id == id)
     }
 
-    /// Removes a resource, whoever has it. Not an error if it is gone.
+    /// Removes a resource, of a stack or not. Not an error if it is gone.
     pub(super) fn remove_outside(
         &mut self,
         wanted: &OutsideResource,

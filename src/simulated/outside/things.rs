@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
-use super::made::Balancer;
+use super::balancers::Balancer;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::simulated::rng::stream;
 use crate::simulated::stack::timestamp;

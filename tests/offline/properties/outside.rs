@@ -1,10 +1,11 @@
 //! Deletions of clusters with things outside their stacks, over hundreds of seeds on the simulated cloud: whatever fails
-//! and whoever else acts, nothing foreign is touched, no data is lost without consent, and nothing is left without a name.
+//! and others do, nothing foreign is touched, no data is lost without consent, and nothing is left without a name.
 //!
 //! A seed that fails prints the command that plays it again, alone and with every event.
 
 mod cluster;
 mod invariants;
+mod others;
 mod things;
 mod trial;
 

@@ -8,7 +8,7 @@ use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
 use kube_cfn::simulated::{OutsideLoss, RemovedBy};
 use kube_cfn::sweep::{Found, SweepReport, kinds};
 
-use super::things::{Fate, Key, key};
+use super::things::{Expected, Key, key};
 use super::trial::{Ended, Trial};
 
 fn keys<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeSet<Key> {
@@ -58,14 +58,14 @@ impl Trial<'_> {
         }
         let shown = self.shown.borrow();
         let was_shown = shown.get(loss.kind, &loss.id).is_some();
-        match (self.things.fate(loss.kind, &loss.id), loss.kind) {
-            (Fate::Foreign, _) => wrong("somebody else's was removed"),
-            (Fate::Kept, _) => wrong("what is always kept was removed"),
-            (Fate::Volume, _) if !self.delete_volumes => wrong("a volume was removed"),
-            (Fate::Volume, _) | (_, OutsideKind::Bucket | OutsideKind::Key) if !was_shown => {
+        match (self.things.expected(loss.kind, &loss.id), loss.kind) {
+            (Expected::Foreign, _) => wrong("somebody else's was removed"),
+            (Expected::Kept, _) => wrong("what is always kept was removed"),
+            (Expected::Volume, _) if !self.delete_volumes => wrong("a volume was removed"),
+            (Expected::Volume, _) | (_, OutsideKind::Bucket | OutsideKind::Key) if !was_shown => {
                 wrong("it was removed and not shown before")
             }
-            (Fate::Volume | Fate::Goes, _) => Ok(()),
+            (Expected::Volume | Expected::Goes, _) => Ok(()),
         }
     }
 
@@ -105,24 +105,28 @@ impl Trial<'_> {
             one.outputs.get("VpcId") != Some(&place.vpc)
                 || one.status == StackStatus::DeleteComplete
         });
-        match (self.things.fate(thing.kind, &thing.id), thing.kind) {
+        match (self.things.expected(thing.kind, &thing.id), thing.kind) {
             // It goes with the nodes' group, which has it.
-            (Fate::Foreign, _) if place.node_group.as_ref() == Some(&thing.body) => false,
-            (Fate::Foreign, _) => in_vpc && kinds::row(thing.kind).holds_network,
+            (Expected::Foreign, _) if place.node_group.as_ref() == Some(&thing.body) => false,
+            (Expected::Foreign, _) => in_vpc && kinds::row(thing.kind).holds_network,
             // AWS releases it by itself, or it went with its machine when that was shown and is free since.
-            (Fate::Goes, OutsideKind::Interface) if thing.by_aws || !is_swept => false,
-            (Fate::Goes, OutsideKind::Interface | OutsideKind::Volume) => !self.goes_along(thing),
+            (Expected::Goes, OutsideKind::Interface) if thing.by_aws || !is_swept => false,
+            (Expected::Goes, OutsideKind::Interface | OutsideKind::Volume) => {
+                !self.goes_along(thing)
+            }
             // Once its VPC is gone nothing tells it from that of another cluster of the same name.
-            (Fate::Goes, OutsideKind::TargetGroup) if in_vpc && is_gone => was_shown,
-            (Fate::Goes | Fate::Volume | Fate::Kept, _) => true,
+            (Expected::Goes, OutsideKind::TargetGroup) if in_vpc && is_gone => was_shown,
+            (Expected::Goes | Expected::Volume | Expected::Kept, _) => true,
         }
     }
 
     /// Whether it goes with a machine of the cluster.
     fn goes_along(&self, thing: &OutsideResource) -> bool {
         let machines = thing.uses.iter().filter(|id| id.starts_with("i-"));
-        let fates = machines.map(|id| self.things.fate(OutsideKind::Machine, id));
-        fates.into_iter().any(|fate| fate != Fate::Foreign)
+        let expected = machines.map(|id| self.things.expected(OutsideKind::Machine, id));
+        expected
+            .into_iter()
+            .any(|expected| expected != Expected::Foreign)
     }
 
     /// A run that says that it is done has left nothing that goes, and names what is kept.
@@ -137,13 +141,13 @@ impl Trial<'_> {
     pub fn everything_gone(&self, report: &RunReport) -> Result<(), String> {
         let kept = keys(report.outside.kept.iter());
         for thing in self.things.all() {
-            let fate = self.things.fate(thing.kind, &thing.id);
-            let stays = match fate {
-                Fate::Foreign => continue,
-                Fate::Goes if thing.by_aws || !self.concerns(&thing, true) => continue,
-                Fate::Goes => false,
-                Fate::Volume => !self.delete_volumes,
-                Fate::Kept => true,
+            let expected = self.things.expected(thing.kind, &thing.id);
+            let stays = match expected {
+                Expected::Foreign => continue,
+                Expected::Goes if thing.by_aws || !self.concerns(&thing, true) => continue,
+                Expected::Goes => false,
+                Expected::Volume => !self.delete_volumes,
+                Expected::Kept => true,
             };
             if !stays && !kept.contains(&key(&thing)) {
                 return Err(format!("done, but it is there: {thing:?}"));
@@ -176,7 +180,7 @@ impl Trial<'_> {
     /// Somebody takes away what is theirs from the VPC.
     pub fn take_away_foreign(&self) {
         for thing in self.things.all() {
-            let is_foreign = self.things.fate(thing.kind, &thing.id) == Fate::Foreign;
+            let is_foreign = self.things.expected(thing.kind, &thing.id) == Expected::Foreign;
             if is_foreign && thing.vpc.as_ref() == Some(&self.things.place.vpc) {
                 self.cloud().take_away(&thing);
             }

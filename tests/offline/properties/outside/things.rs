@@ -16,7 +16,7 @@ pub type Key = (OutsideKind, String);
 
 /// What has to become of a thing when its cluster is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Expected {
     Goes,
     /// Kept, unless volumes are to go too.
     Volume,
@@ -71,15 +71,15 @@ impl<'a> Things<'a> {
         standing.any(|one| one.outputs.get("VpcId") == vpc)
     }
 
-    pub fn fate(&self, kind: OutsideKind, id: &str) -> Fate {
+    pub fn expected(&self, kind: OutsideKind, id: &str) -> Expected {
         if self.foreign.borrow().contains(&(kind, id.to_owned())) {
-            return Fate::Foreign;
+            return Expected::Foreign;
         }
         match kind {
-            OutsideKind::Volume if self.disks.borrow().contains(id) => Fate::Goes,
-            OutsideKind::Volume => Fate::Volume,
-            OutsideKind::Snapshot | OutsideKind::LogGroup | OutsideKind::Backup => Fate::Kept,
-            _ => Fate::Goes,
+            OutsideKind::Volume if self.disks.borrow().contains(id) => Expected::Goes,
+            OutsideKind::Volume => Expected::Volume,
+            OutsideKind::Snapshot | OutsideKind::LogGroup | OutsideKind::Backup => Expected::Kept,
+            _ => Expected::Goes,
         }
     }
 
@@ -204,7 +204,7 @@ impl<'a> Things<'a> {
         let machine = self.machine();
         let theirs = self.all().into_iter();
         let mut theirs = theirs.filter(|one| one.kind == OutsideKind::Machine);
-        let theirs = theirs.find(|one| self.fate(one.kind, &one.id) == Fate::Foreign);
+        let theirs = theirs.find(|one| self.expected(one.kind, &one.id) == Expected::Foreign);
         let machine = theirs.map(|one| one.id).filter(|_| rng.bool()).or(machine);
         let used = machine.as_deref().filter(|_| rng.bool());
         let claim = format!("default/data-{}", rng.u16(..));
@@ -230,7 +230,7 @@ impl<'a> Things<'a> {
         let which = rng.u8(..15);
         let groups = self.all().into_iter();
         let mut groups = groups.filter(|one| one.kind == OutsideKind::SecurityGroup);
-        let ours = groups.find(|one| self.fate(one.kind, &one.id) == Fate::Goes);
+        let ours = groups.find(|one| self.expected(one.kind, &one.id) == Expected::Goes);
         let ours = ours.map(|group| group.id).filter(|_| rng.bool());
         let ours = ours.or_else(|| place.node_group.clone());
         let balancer = self.balancer(rng, maker.clone());

@@ -10,20 +10,18 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use kube_cfn::apply::{self, Outputs, OutsidePlan, Prerequisites, RunOutcome, RunReport, Session};
 use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
-use kube_cfn::cloud::{Cloud, CloudError, LiveStack, StackStatus, Store};
+use kube_cfn::cloud::{Cloud, StackStatus, Store};
 use kube_cfn::common::Clock;
 use kube_cfn::plan::{self, Guard, PlanOptions};
-use kube_cfn::simulated::{
-    CallFault, ExternalChange, FaultKind, Faults, Library, Operation, ResourceFailure, Simulated,
-    SimulationConfig,
-};
+use kube_cfn::simulated::{Faults, Library, Simulated, SimulationConfig};
 use kube_cfn::stacks::{StackKind, parameter_path};
 use kube_cfn::sweep::{self, Inventory, Scope};
 
 use super::super::generators::faults;
 use super::super::scenario::images;
 use super::cluster::Design;
-use super::things::{Fate, Things};
+use super::others::{denied, fail_once};
+use super::things::{Expected, Things};
 
 /// What somebody takes to read what would be deleted and say yes.
 const READING: Duration = Duration::from_secs(12);
@@ -71,7 +69,7 @@ pub struct Trial<'a> {
     /// Whether a run goes on where a kind could not be looked for.
     accept_unknown: bool,
     /// How many Services, of four, go through the API of the cluster.
-    released: u8,
+    pub released: u8,
     broken: Broken,
     verbose: bool,
     /// Losses before the present run.
@@ -137,7 +135,7 @@ pub async fn play(
     }
     cloud.sleep(Duration::from_secs(rng.u64(1..600))).await;
     if rng.u8(..3) == 0 {
-        trial.delete_by_hand(rng).await;
+        trial.delete_in_console(rng).await;
     }
     for number in 0..TROUBLED {
         // Milder than elsewhere: looks that fail end a run before it has begun.
@@ -162,62 +160,6 @@ pub async fn play(
         }
     }
     trial.calm().await
-}
-
-/// Some resource can't be deleted the first time. Not of the network: what keeps that one is looked at here.
-fn fail_once(rng: &mut Rng, cloud: &Simulated, design: &Design) {
-    let stacks = design.stacks.iter();
-    let stacks: Vec<_> = stacks
-        .filter(|one| one.kind != StackKind::Network)
-        .collect();
-    let Some(stack) = rng.choice(&stacks) else {
-        return;
-    };
-    let ids: Vec<_> = stack.resources().map(|(id, _)| id.to_owned()).collect();
-    let Some(logical_id) = rng.choice(&ids) else {
-        return;
-    };
-    cloud.fail(ResourceFailure {
-        stack: stack.name.clone(),
-        logical_id: logical_id.clone(),
-        operation: Operation::Delete,
-        reason: None,
-        boot: None,
-        times: 1,
-    });
-}
-
-fn is_balancer(kind: OutsideKind) -> bool {
-    matches!(
-        kind,
-        OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer
-    )
-}
-
-/// A kind that can't be listed, or a resource that can't be removed, because the caller may not; now and then.
-fn denied(rng: &mut Rng, things: &Things<'_>) -> Option<CallFault> {
-    let error = CloudError::Denied {
-        caller_may_not: "the caller may not do this".to_owned(),
-        action: Some("ec2:Something".to_owned()),
-    };
-    let of = |verb, about| CallFault {
-        verb: Some(verb),
-        about: Some(about),
-        after: 0,
-        times: 10_000,
-        kind: FaultKind::Refused(error.clone()),
-    };
-    match rng.u8(..8) {
-        0 => {
-            let kind = OutsideKind::ALL[rng.usize(..OutsideKind::ALL.len())];
-            Some(of("outside", format!("{kind:?}")))
-        }
-        1 => {
-            let all = things.all();
-            rng.choice(&all).map(|thing| of("remove", thing.id.clone()))
-        }
-        _ => None,
-    }
 }
 
 fn take_shared(resource: &mut OutsideResource) {
@@ -253,7 +195,7 @@ impl Trial<'_> {
         clippy::print_stderr,
         reason = "a seed that is replayed prints its events"
     )]
-    fn say(&self, text: impl FnOnce() -> String) {
+    pub fn say(&self, text: impl FnOnce() -> String) {
         if self.verbose {
             eprintln!("{} {}", self.cloud().now(), text());
         }
@@ -263,54 +205,8 @@ impl Trial<'_> {
         self.things.cloud
     }
 
-    fn cluster(&self) -> &str {
+    pub fn cluster(&self) -> &str {
         self.things.design.cluster
-    }
-
-    /// Somebody deletes stacks with the console, in the order of an earlier version of this tool, or some of them; what is
-    /// in use fails. Sometimes what the base has is retained.
-    async fn delete_by_hand(&self, rng: &mut Rng) {
-        let cluster = self.cluster().to_owned();
-        let mut names: Vec<String> = self
-            .things
-            .design
-            .stacks
-            .iter()
-            .map(|one| one.name.clone())
-            .collect();
-        let late = |name: &String| match name.strip_prefix(&cluster) {
-            Some("-network") => 3,
-            Some("-base") => 2,
-            Some("-edge") => 1,
-            _ => 0,
-        };
-        names.sort_by_key(late);
-        let count = rng.usize(1..=names.len());
-        for name in names.into_iter().take(count) {
-            if late(&name) == 2 && rng.bool() {
-                for id in self.things.design.left {
-                    self.cloud().retain_resource(&name, id);
-                }
-            }
-            let stack = name.clone();
-            let change = ExternalChange::Delete { stack };
-            let asked = self.cloud().apply_external_change(&change);
-            self.rest(&name).await;
-            self.say(|| format!("{name} is deleted by hand: {asked}"));
-        }
-    }
-
-    async fn rest(&self, name: &str) {
-        for _ in 0..2000 {
-            let all = self.cloud().all_stacks();
-            let moving = all
-                .iter()
-                .any(|one| one.name == name && one.status.is_in_progress());
-            if !moving {
-                return;
-            }
-            self.cloud().sleep(Duration::from_secs(10)).await;
-        }
     }
 
     /// What `kube-cfn delete` does.
@@ -363,37 +259,6 @@ impl Trial<'_> {
         Ended::Over(Box::new(report))
     }
 
-    /// Whether the control plane answers, and its controllers work.
-    fn has_control_plane(&self) -> bool {
-        let name = format!("{}-control-plane", self.cluster());
-        let all = self.cloud().all_stacks();
-        let stands =
-            |one: &LiveStack| one.name == name && one.status == StackStatus::CreateComplete;
-        all.iter().any(stands)
-    }
-
-    /// What goes through Kubernetes while its API answers: some Services, whose controller does not come to all that it made.
-    async fn release(&self) {
-        if !self.has_control_plane() {
-            return;
-        }
-        let services = self.things.all().into_iter();
-        let services = services.filter(|one| one.tag("kubernetes.io/service-name").is_some());
-        let services: Vec<_> = services.filter(|one| is_balancer(one.kind)).collect();
-        for (number, balancer) in services.iter().enumerate() {
-            if number % 4 >= usize::from(self.released) || self.is_foreign(balancer) {
-                continue;
-            }
-            // Without that its controller makes another one.
-            let service = balancer.tag("kubernetes.io/service-name");
-            if let Some(service) = service.filter(|_| number % 2 == 0) {
-                self.cloud().forget_service(service);
-            }
-            self.cloud().remove_externally(balancer);
-            self.cloud().sleep(Duration::from_secs(20)).await;
-        }
-    }
-
     /// One process, until it ends, crashes, or is stopped.
     async fn run(&self, run: &str, stop: f64, others: Option<(f64, Rng)>) -> Result<Ended, String> {
         let cloud = self.cloud();
@@ -415,29 +280,6 @@ impl Trial<'_> {
         });
         self.check(&ended).map_err(|why| format!("{run}: {why}"))?;
         Ok(ended)
-    }
-
-    /// Somebody does something; nobody ends a run by it.
-    async fn meddle(&self, others: Option<(f64, Rng)>) {
-        if let Some((after, mut rng)) = others {
-            self.cloud().sleep(Duration::from_secs_f64(after)).await;
-            self.meddled.set(true);
-            let serves = self.has_control_plane();
-            match rng.u8(..5) {
-                0 if serves => self.things.add_service(&mut rng),
-                1 if serves => self.things.add_volume(&mut rng),
-                2 if self.things.has_vpc() => self.things.add_foreign(&mut rng),
-                3 => self.things.detach(&mut rng),
-                _ => {
-                    let all = self.things.all();
-                    if let Some(thing) = rng.choice(&all) {
-                        let gone = self.cloud().remove_externally(thing);
-                        self.say(|| format!("somebody removes {}: {gone}", thing.id));
-                    }
-                }
-            }
-        }
-        pending::<()>().await;
     }
 
     /// Deletions without faults come to an end, when what only somebody else can do is done.
@@ -464,17 +306,6 @@ impl Trial<'_> {
         Err(format!("does not end: {last}"))
     }
 
-    /// Somebody takes away what is theirs from the VPC, and switches deletion protection off.
-    fn lend_hand(&self) {
-        for thing in self.things.all() {
-            self.cloud().unprotect_outside(&thing.id);
-        }
-        // Some only go when others have.
-        for _ in 0..3 {
-            self.take_away_foreign();
-        }
-    }
-
     async fn gone(&self, report: &RunReport) -> Result<(), String> {
         let standing = self.cloud().stacks(Some(self.cluster())).await;
         let standing = standing.map_err(|error| error.to_string())?;
@@ -490,7 +321,7 @@ impl Trial<'_> {
         self.everything_gone(report)
     }
 
-    fn is_foreign(&self, thing: &OutsideResource) -> bool {
-        self.things.fate(thing.kind, &thing.id) == Fate::Foreign
+    pub fn is_foreign(&self, thing: &OutsideResource) -> bool {
+        self.things.expected(thing.kind, &thing.id) == Expected::Foreign
     }
 }
