@@ -203,11 +203,13 @@ fn plan_of_a_deletion_names_everything_and_changes_nothing() {
     for flags in [&["--plan"][..], &["--plan", "--delete-volumes"]] {
         let said = full.world.cluster("delete", flags);
         said.ends(0);
-        for kind in ["machine", "volume", "snapshot", "group", "interface"] {
+        for kind in ["machine", "volume", "snapshot", "group"] {
             for id in full.ours.of(kind) {
                 said.prints(id);
             }
         }
+        // The other one is with a machine of a stack until that is gone.
+        said.prints(&full.ours.of("interface")[0]);
         for kind in ["balancer", "classic", "targets"] {
             for name in full.ours.names(kind) {
                 said.prints(name);
@@ -219,7 +221,7 @@ fn plan_of_a_deletion_names_everything_and_changes_nothing() {
     let said = full.world.cluster("delete", &["--plan", "-o", "json"]);
     let plan: serde_json::Value = serde_json::from_str(&said.ends(0).stdout).expect("JSON");
     let text = plan.to_string();
-    for key in full.ours.keys_without(&["record"]) {
+    for key in full.ours.keys_without(&["record", "interface"]) {
         let id = key.split_once(' ').expect("a key").1.to_owned();
         assert!(text.contains(&id), "no {id} in {plan:#}");
     }

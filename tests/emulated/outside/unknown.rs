@@ -31,7 +31,7 @@ fn read_that_is_refused_stops_the_deletion_of_each_service() {
             .ends(5)
             .tells(action)
             .tells("--accept unknown")
-            .omits("blind is deleted");
+            .omits("\nblind is deleted\n");
         world.cluster("delete", &["--plan"]).ends(5);
         world.account_facts(&json!({}));
         made::list(&world).is(&before);
@@ -48,7 +48,7 @@ fn deletion_that_did_not_look_does_not_say_that_nothing_is_left() {
     let said = world.cluster("delete", &accepted);
     said.ends(0)
         .tells("ListHostedZones")
-        .omits("accepted is deleted\n");
+        .omits("\naccepted is deleted\n");
     world.account_facts(&json!({}));
     let after = made::list(&world);
     after.has_none_of(&ours.keys_without(&["volume", "snapshot", "record"]));
