@@ -25,7 +25,7 @@ pub struct OutsidePlan {
 /// What Kubernetes was asked to do before the first stack.
 pub type Released = Result<Vec<String>, Blocked>;
 
-/// The removals of one run. Each is done once, whoever asks for it first.
+/// The removals of one run. Each is done once, by the first who asks for it.
 #[derive(Default)]
 pub(super) struct Sweeps {
     before_network: OnceCell<Result<SweepReport, CloudError>>,
@@ -35,8 +35,12 @@ pub(super) struct Sweeps {
 impl Sweeps {
     /// What came of them: the last one has looked at everything again. Empty if none has ended.
     pub fn report(self) -> SweepReport {
-        let first = || self.before_network.into_inner().and_then(Result::ok);
-        self.last.into_inner().or_else(first).unwrap_or_default()
+        let first = self.before_network.into_inner().and_then(Result::ok);
+        let first = first.unwrap_or_default();
+        match self.last.into_inner() {
+            Some(last) => first.followed_by(last),
+            None => first,
+        }
     }
 }
 

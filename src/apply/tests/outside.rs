@@ -43,10 +43,6 @@ async fn gone(cloud: &TestCloud, run: &str, released: Released) -> RunReport {
     crate::apply::delete((&plan, &outside), &cloud.cloud, &session, released, never).await
 }
 
-fn nothing() -> Released {
-    Ok(Vec::new())
-}
-
 #[tokio::test(start_paused = true)]
 async fn balancer_goes_after_machines_and_before_network() {
     let cloud = TestCloud::standing().await;
@@ -59,7 +55,7 @@ async fn balancer_goes_after_machines_and_before_network() {
         protected: false,
     });
     let volume = cloud.make_volume(&ours(), "default/data", None, 50);
-    let report = gone(&cloud, "r1", nothing()).await;
+    let report = gone(&cloud, "r1", Ok(Vec::new())).await;
     assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
     let removed: Vec<&str> = report
         .outside
@@ -73,7 +69,7 @@ async fn balancer_goes_after_machines_and_before_network() {
         .into_iter()
         .map(|thing| thing.id)
         .collect();
-    assert_eq!(left, [volume.clone()]);
+    assert_eq!(left, std::slice::from_ref(&volume));
     let kept: Vec<&str> = report
         .outside
         .kept
@@ -99,7 +95,7 @@ async fn balancer_goes_after_machines_and_before_network() {
 async fn foreign_interface_keeps_network_until_it_is_gone() {
     let cloud = TestCloud::standing().await;
     let interface = cloud.make_interface(&Maker::Somebody, &place(&cloud).await, None);
-    let report = gone(&cloud, "r1", nothing()).await;
+    let report = gone(&cloud, "r1", Ok(Vec::new())).await;
     assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
     let lines = outcome_lines(&report);
     let network = lines
@@ -124,7 +120,7 @@ async fn foreign_interface_keeps_network_until_it_is_gone() {
         .into_iter()
         .find(|thing| thing.kind == OutsideKind::Interface);
     assert!(cloud.remove_externally(&foreign.expect("the interface")));
-    let report = gone(&cloud, "r2", nothing()).await;
+    let report = gone(&cloud, "r2", Ok(Vec::new())).await;
     assert_eq!(
         report.outcome(),
         RunOutcome::Done,
@@ -155,7 +151,7 @@ async fn bucket_that_its_template_keeps_is_not_removed() {
     of(&mut kept, &StackKind::Base).template["Resources"]["StateBucket"]["DeletionPolicy"] =
         json!("Retain");
     let cloud = TestCloud::standing_as(kept).await;
-    let report = gone(&cloud, "r1", nothing()).await;
+    let report = gone(&cloud, "r1", Ok(Vec::new())).await;
     assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
     assert_eq!(cloud.outside_losses(), []);
 }

@@ -84,7 +84,7 @@ pub enum Done {
 pub enum Ended {
     Killed,
     NoPlan(String),
-    Over(Done, RunReport),
+    Over(Done, Box<RunReport>),
 }
 
 /// Plays a seed. The error says which invariant was broken.
@@ -235,7 +235,7 @@ impl Scenario<'_> {
         let stopped = self.stopped(stop);
         let keeper = Keeper(self);
         let report = apply::run(plan.clone(), self.cloud, &keeper, &session, stopped).await;
-        Ended::Over(Done::Applied(Box::new(plan)), report)
+        Ended::Over(Done::Applied(Box::new(plan)), Box::new(report))
     }
 
     async fn deleted(&self, run: &str, stop: f64, events: &UnboundedSender<Event>) -> Ended {
@@ -255,7 +255,7 @@ impl Scenario<'_> {
         let stopped = self.stopped(stop);
         let report =
             apply::delete((&plan, &outside), self.cloud, &session, released, stopped).await;
-        Ended::Over(Done::Deleted, report)
+        Ended::Over(Done::Deleted, Box::new(report))
     }
 
     async fn stopped(&self, after: f64) {
