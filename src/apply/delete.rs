@@ -96,7 +96,9 @@ pub async fn delete<C: Cloud + Store + Outside>(
         .filter(|step| deleting.contains(&step.kind));
     report.retained.extend(unseen.flat_map(expected_retained));
     report.unfinished = run.unfinished.take();
-    report.outside = run.sweeps.report();
+    let was_begun = plan.refused.is_none() && report.refused.is_none();
+    let untried = || (was_begun && matches!(end, RunEnd::Completed)).then(|| outside.untried());
+    report.outside = run.sweeps.report().or_else(untried).unwrap_or_default();
     run.context.finish(&report, &end);
     report
 }

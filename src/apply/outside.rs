@@ -33,14 +33,21 @@ pub(super) struct Sweeps {
 }
 
 impl Sweeps {
-    /// What came of them: the last one has looked at everything again. Empty if none has ended.
-    pub fn report(self) -> SweepReport {
+    /// What came of them: the last one has looked at everything again. `None` if none has ended.
+    pub fn report(self) -> Option<SweepReport> {
         let first = self.before_network.into_inner().and_then(Result::ok);
-        let first = first.unwrap_or_default();
-        match self.last.into_inner() {
-            Some(last) => first.followed_by(last),
-            None => first,
+        match (first, self.last.into_inner()) {
+            (Some(first), Some(last)) => Some(first.followed_by(last)),
+            (first, last) => first.or(last),
         }
+    }
+}
+
+impl OutsidePlan {
+    /// What is reported of a run that came to its end without a removal.
+    pub(super) fn untried(&self) -> SweepReport {
+        let why = "it was not tried, as stacks with machines are still there";
+        SweepReport::untried(&self.shown, self.delete_volumes, why)
     }
 }
 

@@ -87,14 +87,18 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         0
     };
     let again = command(&cluster, args);
-    if is_nothing(&survey, left, &outside, args.accept) {
-        return nothing_to_delete(&cluster, &plan, &outside);
+    let is_nothing = is_nothing(&survey, left, &outside, args.accept);
+    if is_nothing && !is_known_here(&cluster, &outside) {
+        return Err(cluster.not_found(&has_nothing(&cluster)));
     }
     let shown = show(&cluster, &plan, &outside, left).await;
     if args.plan {
         return print_plan(args, &cluster, &plan, &outside, &shown, &again);
     }
     eprint(shown.trim_end());
+    if is_nothing {
+        return nothing_to_delete(&cluster, &outside, &again);
+    }
     refuse(&plan, args, &outside, &again)?;
     args.confirm.confirm(
         &format!("Type {} to delete it", plan.cluster),
@@ -134,28 +138,42 @@ async fn leftovers(cluster: &Cluster) -> Result<usize, CommandError> {
     Ok(cluster.cloud.parameters_under(&path).await?.len())
 }
 
-/// Done where it is known that one looked in the right place: by the definition, the lock file or an earlier run from
+/// Whether one looked in the right place: by the definition, the lock file, what is left of it or an earlier run from
 /// this machine. Else the cluster was not found, and may well be elsewhere.
+fn is_known_here(cluster: &Cluster, outside: &Outside) -> bool {
+    // What carries its tags shows that it was here.
+    cluster.confirmed_by.is_some() || outside.has_traces() || has_run_here(cluster)
+}
+
+fn has_nothing(cluster: &Cluster) -> String {
+    format!("{} has no stacks and no parameters", cluster.name)
+}
+
+/// Nothing is left that this command deletes. What stacks left and it does not delete is no good end.
 fn nothing_to_delete(
     cluster: &Cluster,
-    plan: &DeletePlan,
     outside: &Outside,
+    again: &str,
 ) -> Result<Exit, CommandError> {
-    let Cluster {
-        name,
-        identity: Identity {
-            account, region, ..
-        },
-        ..
-    } = cluster;
-    let nothing = format!("{name} has no stacks and no parameters");
-    if cluster.confirmed_by.is_none() && !has_run_here(cluster) {
-        return Err(cluster.not_found(&nothing));
+    let Identity {
+        account, region, ..
+    } = &cluster.identity;
+    if outside.has_orphans() {
+        let message = format!(
+            "what stacks of {} have left is still there; see above",
+            cluster.name
+        );
+        let help = format!("delete it with the commands above, then `{again}` looks again");
+        return Err(CommandError::new(Exit::NeedsAction, message).help(help));
     }
-    let text = outsides::deletion(&outside.view(plan, cluster));
-    eprint(text.trim_end());
+    let nothing = has_nothing(cluster);
+    let known = if outside.plan.shown.unknown.is_empty() {
+        ""
+    } else {
+        "; not everything was looked for"
+    };
     eprint(&format!(
-        "nothing to delete: {nothing} in account {account}, region {region}"
+        "nothing to delete: {nothing} in account {account}, region {region}{known}"
     ));
     remove_local_access(cluster);
     Ok(Exit::Done)
@@ -200,6 +218,12 @@ fn command(cluster: &Cluster, args: &Args) -> String {
     if args.delete_volumes {
         command.push_str(" --delete-volumes");
     }
+    if let Some(Accept::Unknown) = args.accept {
+        command.push_str(" --accept unknown");
+    }
+    if let Some(server) = args.api.server() {
+        command.extend([" --server ", server]);
+    }
     command
 }
 
@@ -227,11 +251,14 @@ async fn show(
     let mut text = String::new();
     if plan.steps.is_empty() {
         // A deletion that was interrupted after its last stack is finished too.
-        text = format!(
-            "{} has no stacks in account {account}, region {region}; what is left of it will be deleted: {}\n",
-            cluster.name,
-            count(parameters, "parameter")
-        );
+        let name = &cluster.name;
+        text = match parameters {
+            0 => format!("{name} has no stacks in account {account}, region {region}\n"),
+            _ => format!(
+                "{name} has no stacks in account {account}, region {region}; left of it, and deleted: {}\n",
+                count(parameters, "parameter")
+            ),
+        };
     } else {
         text.push_str(&deletions::text(plan));
         if let Some(line) = state_bucket(cluster, plan).await {

@@ -159,7 +159,7 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
         RunOutcome::NeedsManualAction if is_only_unfinished(report) => (
             Exit::NeedsAction,
             "every stack is done, but not all else; what is left is named above",
-            format!("re-run `{again}`: it finishes the rest"),
+            format!("do what is said above, then re-run `{again}`: it goes on with the rest"),
         ),
         RunOutcome::NotLookedAt => (
             Exit::Other,

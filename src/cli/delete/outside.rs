@@ -47,6 +47,20 @@ impl Outside {
         })
     }
 
+    /// Whether anything of the cluster is there, removed or kept.
+    pub fn has_traces(&self) -> bool {
+        let found = &self.plan.shown.found;
+        found.iter().any(|found| found.owner != Owner::Foreign)
+    }
+
+    /// Whether stacks have left something that this tool names and does not remove.
+    pub fn has_orphans(&self) -> bool {
+        let found = &self.plan.shown.found;
+        found
+            .iter()
+            .any(|found| found.owner == Owner::Stack && found.disposition == Disposition::Untouched)
+    }
+
     /// Whether anything is there that would be removed.
     pub fn has_work(&self) -> bool {
         let OutsidePlan {

@@ -38,6 +38,28 @@ pub struct Orphan {
 }
 
 impl SweepReport {
+    /// Of a removal that was not begun, for this reason: what was shown is still there.
+    pub fn untried(shown: &Inventory, delete_volumes: bool, why: &str) -> Self {
+        let mut report = Self {
+            unknown: shown.unknown.clone(),
+            ..Self::default()
+        };
+        for found in &shown.found {
+            match found.becomes(delete_volumes) {
+                Disposition::Removed => report.left.push(Orphan {
+                    found: found.clone(),
+                    why: why.to_owned(),
+                }),
+                Disposition::Kept => report.kept.push(found.clone()),
+                Disposition::Untouched if found.holds_network() => {
+                    report.foreign.push(found.clone());
+                }
+                Disposition::Untouched => {}
+            }
+        }
+        report
+    }
+
     /// This one with what a later call came to: that has looked at everything again.
     #[must_use]
     pub fn followed_by(mut self, later: Self) -> Self {
