@@ -16,16 +16,17 @@ use crate::apply::{self, RunOutcome, RunReport};
 use crate::cloud::aws::Aws;
 use crate::cloud::{Identity, Store as _};
 use crate::common::Clock as _;
-use crate::common::text::count;
+use crate::common::text::{count, listed_line};
 use crate::etcd;
 use crate::events::Emitter;
 use crate::journal::RunArchive;
 use crate::kubeconfig::{self, LockTries};
 use crate::operation::{Lease, OperationVerb};
 use crate::plan::deletion::{DeletePlan, Guard};
-use crate::plan::{self, deletion};
+use crate::plan::{self, Blocked, deletion};
 use crate::progress::Style;
-use crate::report::{deletion as deletions, outside as outsides};
+use crate::report::deletion::{self as deletions, Stream};
+use crate::report::outside::{self as outsides, DeletionView};
 use crate::stacks::{STATE_BUCKET, StackKind, operation_parameter, parameter_path};
 
 #[derive(clap::Args)]
@@ -88,14 +89,22 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     };
     let again = command(&cluster, args);
     if is_nothing(&survey, left, &outside, args.accept) {
-        return nothing_to_delete(&cluster, &plan, &outside);
+        return nothing_to_delete(args, &cluster, &plan, &outside);
     }
-    let shown = show(&cluster, &plan, &outside, left).await;
+    let refused = refusal(&plan, args, &outside, &again);
+    let view = view(args, &cluster, &plan, &outside, refused.as_ref());
+    if args.plan && args.output == PlanFormat::Json {
+        out::data(&out::json(&outsides::json(&view))?)?;
+    } else {
+        let shown = show(&cluster, &view, left).await;
+        print(args, shown.trim_end())?;
+    }
+    if let Some(why) = &refused {
+        return Err(refuse(why));
+    }
     if args.plan {
-        return print_plan(args, &cluster, &plan, &outside, &shown, &again);
+        return Ok(Exit::Done);
     }
-    eprint(shown.trim_end());
-    refuse(&plan, args, &outside, &again)?;
     args.confirm.confirm(
         &format!("Type {} to delete it", plan.cluster),
         &plan.cluster,
@@ -134,9 +143,44 @@ async fn leftovers(cluster: &Cluster) -> Result<usize, CommandError> {
     Ok(cluster.cloud.parameters_under(&path).await?.len())
 }
 
+/// What is shown, and on which stream.
+fn view<'a>(
+    args: &Args,
+    cluster: &'a Cluster,
+    plan: &'a DeletePlan,
+    outside: &'a Outside,
+    refused: Option<&'a Blocked>,
+) -> DeletionView<'a> {
+    DeletionView {
+        plan,
+        inventory: &outside.plan.shown,
+        kubernetes: &outside.seen,
+        delete_volumes: outside.plan.delete_volumes,
+        account: &cluster.identity.account,
+        region: &cluster.identity.region,
+        refused,
+        accepts_unknown: args.accept == Some(Accept::Unknown),
+        stream: if args.plan {
+            Stream::Stdout
+        } else {
+            Stream::Stderr
+        },
+    }
+}
+
+/// A plan is data, what is shown before a question is a message.
+fn print(args: &Args, text: &str) -> Result<(), CommandError> {
+    if args.plan {
+        return out::text(text);
+    }
+    eprint(text);
+    Ok(())
+}
+
 /// Done where it is known that one looked in the right place: by the definition, the lock file or an earlier run from
 /// this machine. Else the cluster was not found, and may well be elsewhere.
 fn nothing_to_delete(
+    args: &Args,
     cluster: &Cluster,
     plan: &DeletePlan,
     outside: &Outside,
@@ -149,15 +193,23 @@ fn nothing_to_delete(
         ..
     } = cluster;
     let nothing = format!("{name} has no stacks and no parameters");
+    let view = view(args, cluster, plan, outside, plan.refused.as_ref());
+    let is_json = args.plan && args.output == PlanFormat::Json;
+    if is_json {
+        out::data(&out::json(&outsides::json(&view))?)?;
+    }
     if cluster.confirmed_by.is_none() && !has_run_here(cluster) {
         return Err(cluster.not_found(&nothing));
     }
-    let text = outsides::deletion(&outside.view(plan, cluster));
-    eprint(text.trim_end());
+    if !is_json {
+        print(args, outsides::deletion(&view).trim_end())?;
+    }
     eprint(&format!(
         "nothing to delete: {nothing} in account {account}, region {region}"
     ));
-    remove_local_access(cluster);
+    if !args.plan {
+        remove_local_access(cluster);
+    }
     Ok(Exit::Done)
 }
 
@@ -215,71 +267,49 @@ fn is_nothing(
 }
 
 /// Everything that is shown before consent.
-async fn show(
-    cluster: &Cluster,
-    plan: &DeletePlan,
-    outside: &Outside,
-    parameters: usize,
-) -> String {
+async fn show(cluster: &Cluster, view: &DeletionView<'_>, parameters: usize) -> String {
     let Identity {
         account, region, ..
     } = &cluster.identity;
     let mut text = String::new();
-    if plan.steps.is_empty() {
+    if view.plan.steps.is_empty() {
         // A deletion that was interrupted after its last stack is finished too.
-        text = format!(
-            "{} has no stacks in account {account}, region {region}; what is left of it will be deleted: {}\n",
-            cluster.name,
-            count(parameters, "parameter")
+        let left = match parameters {
+            0 => String::new(),
+            some => format!("; {} will be deleted", count(some, "parameter")),
+        };
+        let line = format!(
+            "{} has no stacks in account {account}, region {region}{left}",
+            cluster.name
         );
+        text = listed_line("", &line) + "\n";
     } else {
-        text.push_str(&deletions::text(plan));
-        if let Some(line) = state_bucket(cluster, plan).await {
+        text.push_str(&deletions::text(view.plan, view.stream));
+        if let Some(line) = state_bucket(cluster, view.plan).await {
             text.push_str(&(line + "\n"));
         }
     }
-    text.push_str(&outsides::deletion(&outside.view(plan, cluster)));
+    text.push_str(&outsides::deletion(view));
     text
 }
 
-/// `--plan`: the plan on stdout, and whether the deletion would be refused.
-fn print_plan(
-    args: &Args,
-    cluster: &Cluster,
-    plan: &DeletePlan,
-    outside: &Outside,
-    shown: &str,
-    again: &str,
-) -> Result<Exit, CommandError> {
-    match args.output {
-        PlanFormat::Text => out::text(shown.trim_end())?,
-        PlanFormat::Json => out::data(&out::json(&outsides::json(&outside.view(plan, cluster)))?)?,
-    }
-    refuse(plan, args, outside, again)?;
-    Ok(Exit::Done)
-}
-
-/// Refuses what may not be deleted, or can't be.
-fn refuse(
-    plan: &DeletePlan,
-    args: &Args,
-    outside: &Outside,
-    again: &str,
-) -> Result<(), CommandError> {
+/// Why what is there may not be deleted, or can't be.
+fn refusal(plan: &DeletePlan, args: &Args, outside: &Outside, again: &str) -> Option<Blocked> {
     let unknown = match args.accept {
         Some(Accept::Unknown) => None,
         None => outside.refusal(again),
     };
-    let Some(why) = plan.refused.clone().or(unknown) else {
-        return Ok(());
-    };
+    plan.refused.clone().or(unknown)
+}
+
+fn refuse(why: &Blocked) -> CommandError {
     let exit = if why.by_guard {
         Exit::Refused
     } else {
         Exit::NeedsAction
     };
     let message = format!("{}; nothing was deleted", why.reason);
-    Err(CommandError::new(exit, message).help(&why.remedy))
+    CommandError::new(exit, message).help(&why.remedy)
 }
 
 /// What is deleted.
