@@ -16,16 +16,17 @@ use crate::apply::{self, RunOutcome, RunReport};
 use crate::cloud::aws::Aws;
 use crate::cloud::{Identity, Store as _};
 use crate::common::Clock as _;
-use crate::common::text::count;
+use crate::common::text::{count, listed_line};
 use crate::etcd;
 use crate::events::Emitter;
 use crate::journal::RunArchive;
 use crate::kubeconfig::{self, LockTries};
 use crate::operation::{Lease, OperationVerb};
 use crate::plan::deletion::{DeletePlan, Guard};
-use crate::plan::{self, deletion};
+use crate::plan::{self, Blocked, deletion};
 use crate::progress::Style;
-use crate::report::{deletion as deletions, outside as outsides};
+use crate::report::deletion::{self as deletions, Stream};
+use crate::report::outside::{self as outsides, DeletionView};
 use crate::stacks::{STATE_BUCKET, StackKind, operation_parameter, parameter_path};
 
 #[derive(clap::Args)]
@@ -91,15 +92,27 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     if is_nothing && !is_known_here(&cluster, &outside) {
         return Err(cluster.not_found(&has_nothing(&cluster)));
     }
-    let shown = show(&cluster, &plan, &outside, left).await;
-    if args.plan {
-        return print_plan(args, &cluster, &plan, &outside, &shown, &again);
+    let refused = if is_nothing {
+        None
+    } else {
+        refusal(&plan, args, &outside, &again)
+    };
+    let view = view(args, &cluster, &plan, &outside, refused.as_ref());
+    if args.plan && args.output == PlanFormat::Json {
+        out::data(&out::json(&outsides::json(&view))?)?;
+    } else {
+        let shown = show(&cluster, &view, left).await;
+        print(args, shown.trim_end())?;
     }
-    eprint(shown.trim_end());
+    if let Some(why) = &refused {
+        return Err(refuse(why));
+    }
     if is_nothing {
-        return nothing_to_delete(&cluster, &outside, &again);
+        return nothing_to_delete(args, &cluster, &outside, &again);
     }
-    refuse(&plan, args, &outside, &again)?;
+    if args.plan {
+        return Ok(Exit::Done);
+    }
     args.confirm.confirm(
         &format!("Type {} to delete it", plan.cluster),
         &plan.cluster,
@@ -138,6 +151,40 @@ async fn leftovers(cluster: &Cluster) -> Result<usize, CommandError> {
     Ok(cluster.cloud.parameters_under(&path).await?.len())
 }
 
+/// What is shown, and on which stream.
+fn view<'a>(
+    args: &Args,
+    cluster: &'a Cluster,
+    plan: &'a DeletePlan,
+    outside: &'a Outside,
+    refused: Option<&'a Blocked>,
+) -> DeletionView<'a> {
+    DeletionView {
+        plan,
+        inventory: &outside.plan.shown,
+        kubernetes: &outside.seen,
+        delete_volumes: outside.plan.delete_volumes,
+        account: &cluster.identity.account,
+        region: &cluster.identity.region,
+        refused,
+        accepts_unknown: args.accept == Some(Accept::Unknown),
+        stream: if args.plan {
+            Stream::Stdout
+        } else {
+            Stream::Stderr
+        },
+    }
+}
+
+/// A plan is data, what is shown before a question is a message.
+fn print(args: &Args, text: &str) -> Result<(), CommandError> {
+    if args.plan {
+        return out::text(text);
+    }
+    eprint(text);
+    Ok(())
+}
+
 /// Whether one looked in the right place: by the definition, the lock file, what is left of it or an earlier run from
 /// this machine. Else the cluster was not found, and may well be elsewhere.
 fn is_known_here(cluster: &Cluster, outside: &Outside) -> bool {
@@ -151,6 +198,7 @@ fn has_nothing(cluster: &Cluster) -> String {
 
 /// Nothing is left that this command deletes. What stacks left and it does not delete is no good end.
 fn nothing_to_delete(
+    args: &Args,
     cluster: &Cluster,
     outside: &Outside,
     again: &str,
@@ -175,7 +223,9 @@ fn nothing_to_delete(
     eprint(&format!(
         "nothing to delete: {nothing} in account {account}, region {region}{known}"
     ));
-    remove_local_access(cluster);
+    if !args.plan {
+        remove_local_access(cluster);
+    }
     Ok(Exit::Done)
 }
 
@@ -239,74 +289,49 @@ fn is_nothing(
 }
 
 /// Everything that is shown before consent.
-async fn show(
-    cluster: &Cluster,
-    plan: &DeletePlan,
-    outside: &Outside,
-    parameters: usize,
-) -> String {
+async fn show(cluster: &Cluster, view: &DeletionView<'_>, parameters: usize) -> String {
     let Identity {
         account, region, ..
     } = &cluster.identity;
     let mut text = String::new();
-    if plan.steps.is_empty() {
+    if view.plan.steps.is_empty() {
         // A deletion that was interrupted after its last stack is finished too.
-        let name = &cluster.name;
-        text = match parameters {
-            0 => format!("{name} has no stacks in account {account}, region {region}\n"),
-            _ => format!(
-                "{name} has no stacks in account {account}, region {region}; left of it, and deleted: {}\n",
-                count(parameters, "parameter")
-            ),
+        let left = match parameters {
+            0 => String::new(),
+            some => format!("; {} will be deleted", count(some, "parameter")),
         };
+        let line = format!(
+            "{} has no stacks in account {account}, region {region}{left}",
+            cluster.name
+        );
+        text = listed_line("", &line) + "\n";
     } else {
-        text.push_str(&deletions::text(plan));
-        if let Some(line) = state_bucket(cluster, plan).await {
+        text.push_str(&deletions::text(view.plan, view.stream));
+        if let Some(line) = state_bucket(cluster, view.plan).await {
             text.push_str(&(line + "\n"));
         }
     }
-    text.push_str(&outsides::deletion(&outside.view(plan, cluster)));
+    text.push_str(&outsides::deletion(view));
     text
 }
 
-/// `--plan`: the plan on stdout, and whether the deletion would be refused.
-fn print_plan(
-    args: &Args,
-    cluster: &Cluster,
-    plan: &DeletePlan,
-    outside: &Outside,
-    shown: &str,
-    again: &str,
-) -> Result<Exit, CommandError> {
-    match args.output {
-        PlanFormat::Text => out::text(shown.trim_end())?,
-        PlanFormat::Json => out::data(&out::json(&outsides::json(&outside.view(plan, cluster)))?)?,
-    }
-    refuse(plan, args, outside, again)?;
-    Ok(Exit::Done)
-}
-
-/// Refuses what may not be deleted, or can't be.
-fn refuse(
-    plan: &DeletePlan,
-    args: &Args,
-    outside: &Outside,
-    again: &str,
-) -> Result<(), CommandError> {
+/// Why what is there may not be deleted, or can't be.
+fn refusal(plan: &DeletePlan, args: &Args, outside: &Outside, again: &str) -> Option<Blocked> {
     let unknown = match args.accept {
         Some(Accept::Unknown) => None,
         None => outside.refusal(again),
     };
-    let Some(why) = plan.refused.clone().or(unknown) else {
-        return Ok(());
-    };
+    plan.refused.clone().or(unknown)
+}
+
+fn refuse(why: &Blocked) -> CommandError {
     let exit = if why.by_guard {
         Exit::Refused
     } else {
         Exit::NeedsAction
     };
     let message = format!("{}; nothing was deleted", why.reason);
-    Err(CommandError::new(exit, message).help(&why.remedy))
+    CommandError::new(exit, message).help(&why.remedy)
 }
 
 /// What is deleted.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::cost::{CostRange, cost};
 use super::prices::{Basis, Meter, PriceKey, Prices};
+use crate::cloud::StackStatus;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::plan::deletion::{DeletePlan, DeleteStep, Loss};
 
@@ -197,7 +198,19 @@ impl Upkeeps {
 pub fn left(plan: &DeletePlan, region: &str, prices: &Prices) -> Vec<Left> {
     let steps = plan.steps.iter();
     let of_step = |step| left_of(step, region, prices);
-    steps.flat_map(of_step).collect()
+    steps
+        .filter(|step| has_resources(step))
+        .flat_map(of_step)
+        .collect()
+}
+
+/// Whether a stack can have anything: a creation that was rolled back, and a stack that was only announced, leave nothing
+/// when they are deleted.
+pub fn has_resources(step: &DeleteStep) -> bool {
+    !matches!(
+        step.found.status,
+        StackStatus::RollbackComplete | StackStatus::ReviewInProgress | StackStatus::DeleteComplete
+    )
 }
 
 fn left_of(step: &DeleteStep, region: &str, prices: &Prices) -> Vec<Left> {

@@ -11,21 +11,42 @@ use crate::common::terminal::paint;
 use crate::common::text::{count, listed_line};
 use crate::etcd::Snapshot;
 use crate::events::Retained;
+use crate::forecast::upkeep::has_resources;
 use crate::plan::DeletePlan;
+
+/// Where a text is printed: its colours are those of that stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Data, which is often piped.
+    Stdout,
+    /// Messages.
+    Stderr,
+}
+
+impl Stream {
+    pub(super) fn style(self) -> Style {
+        match self {
+            Self::Stdout => Style::new().for_stdout(),
+            Self::Stderr => Style::new().for_stderr(),
+        }
+    }
+}
 
 /// The stacks that are deleted, with the data in them. What is left of it, and what that costs, is in
 /// [`outside::deletion`](super::outside::deletion).
-pub fn text(plan: &DeletePlan) -> String {
+pub fn text(plan: &DeletePlan, stream: Stream) -> String {
     let mut text = String::new();
     for step in &plan.steps {
         // Writing to a String can't fail.
         let _ = writeln!(
             text,
             "{} {}",
-            paint(&Style::new().for_stderr().red(), "-"),
+            paint(&stream.style().red(), "-"),
             step.found.name
         );
-        for loss in step.losses().iter().filter(|loss| loss.is_data()) {
+        let losses = step.losses();
+        let data = losses.iter().filter(|loss| loss.is_data());
+        for loss in data.filter(|_| has_resources(step)) {
             let policy = match (loss.policy.as_str(), loss.resource_type.as_str()) {
                 ("Retain" | "RetainExceptOnCreate", _) => "kept".to_owned(),
                 // An EBS snapshot is encrypted under the key of its volume.
@@ -75,7 +96,7 @@ fn log_groups(names: &[String], region: &str) -> String {
 }
 
 /// A key that waits for its end, and how it is called back.
-fn key(id: Option<&str>, days: u64, region: &str) -> String {
+pub(super) fn key(id: Option<&str>, days: u64, region: &str) -> String {
     let (name, id) = (id.unwrap_or("of the cluster"), id.unwrap_or("KEY"));
     format!(
         "key {name}: disabled, and deleted for good in {days} days; from then on the snapshots of the etcd volumes \

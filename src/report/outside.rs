@@ -13,8 +13,10 @@ mod page;
 mod removed;
 
 use crate::cloud::outside::OutsideKind;
-use crate::plan::DeletePlan;
+use crate::plan::{Blocked, DeletePlan};
+use crate::report::deletion::Stream;
 use crate::sweep::Inventory;
+use crate::sweep::kinds::row;
 use crate::sweep::kubernetes::Seen;
 use contents::Contents;
 use page::Page;
@@ -34,20 +36,26 @@ pub struct DeletionView<'a> {
     pub inventory: &'a Inventory,
     pub kubernetes: &'a Seen,
     pub delete_volumes: bool,
+    pub account: &'a str,
     pub region: &'a str,
+    /// Why nothing would be deleted.
+    pub refused: Option<&'a Blocked>,
+    /// Whether it is accepted that something could not be looked for.
+    pub accepts_unknown: bool,
+    pub stream: Stream,
 }
 
 /// What a deletion does with what lies outside the stacks, in lines for 80 columns. It always says what was looked for.
 pub fn deletion(view: &DeletionView<'_>) -> String {
     let contents = Contents::of(view);
-    let mut sections = Page::default();
+    let mut sections = Page::of(view.stream);
     kubernetes::section(&mut sections, view, &contents);
     removed::removed(&mut sections, view, &contents);
     kept::kept(&mut sections, view, &contents);
     kept::lost(&mut sections, view, &contents);
     removed::foreign(&mut sections, view, &contents);
     removed::unknown(&mut sections, view);
-    let mut page = Page::default();
+    let mut page = sections.part();
     page.line(0, &head(view));
     page.append(&sections);
     page.into_text()
@@ -63,7 +71,7 @@ fn head(view: &DeletionView<'_>) -> String {
     let looked = OutsideKind::ALL
         .iter()
         .filter(|kind| !unknown.iter().any(|unknown| unknown.kind == **kind));
-    let looked: Vec<String> = looked.map(|kind| names::plural(*kind)).collect();
+    let looked: Vec<String> = looked.map(|kind| row(*kind).plural()).collect();
     match looked.split_last() {
         None => format!("outside the stacks of {cluster} nothing could be looked for:"),
         Some((last, [])) => {

@@ -1,8 +1,6 @@
 //! Looks for everything that a cluster has outside its stacks.
 
-use std::collections::BTreeSet;
-
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::kinds::{Row, row};
 use super::listing::Listing;
@@ -31,8 +29,7 @@ pub struct UnknownKind {
 }
 
 /// Everything that was found, by kind.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
     pub found: Vec<Found>,
     pub unknown: Vec<UnknownKind>,
@@ -45,11 +42,6 @@ pub async fn look<C: Clock + Outside>(cloud: &C, scope: &Scope) -> Result<Invent
 }
 
 impl Inventory {
-    /// Whether there is nothing outside the stacks, and every kind was looked for.
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.unknown.is_empty()
-    }
-
     /// What a deletion does so with.
     pub fn becoming(
         &self,
@@ -75,12 +67,6 @@ impl Inventory {
     pub fn get(&self, kind: OutsideKind, id: &str) -> Option<&Found> {
         self.of_kind(kind).find(|found| found.resource.id == id)
     }
-
-    /// Bytes of all that was found of a kind, as far as AWS says them.
-    pub fn bytes(&self, kind: OutsideKind) -> u64 {
-        let bytes = self.of_kind(kind).filter_map(|found| found.resource.bytes);
-        bytes.fold(0, u64::saturating_add)
-    }
 }
 
 impl Found {
@@ -101,44 +87,5 @@ impl Found {
     /// By what it is the same one in every look.
     pub(super) fn key(&self) -> (OutsideKind, &str) {
         (self.resource.kind, &self.resource.id)
-    }
-}
-
-impl Serialize for Found {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct View<'a> {
-            kind: OutsideKind,
-            id: &'a str,
-            owner: Owner,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            purpose: &'a Option<Purpose>,
-            disposition: Disposition,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            state: &'a Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            bytes: Option<u64>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            created: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            description: &'a Option<String>,
-            #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-            uses: &'a BTreeSet<String>,
-        }
-        let resource = &self.resource;
-        View {
-            kind: resource.kind,
-            id: &resource.id,
-            owner: self.owner,
-            purpose: &self.purpose,
-            disposition: self.disposition,
-            state: &resource.state,
-            bytes: resource.bytes,
-            created: resource.created.map(|at| at.to_string()),
-            description: &resource.description,
-            uses: &resource.uses,
-        }
-        .serialize(serializer)
     }
 }

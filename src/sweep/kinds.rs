@@ -34,10 +34,37 @@ pub struct Row {
 impl Row {
     /// So many of it, in words: `1 load balancer`, `3 rules of security groups`.
     pub fn counted(&self, number: usize) -> String {
+        if self.kind == OutsideKind::Backup {
+            format!("automated backups of {}", count(number, "database"))
+        } else if number == 1 {
+            format!("1 {}", self.name)
+        } else {
+            format!("{number} {}", self.plural())
+        }
+    }
+
+    /// Many of it, in words: `load balancers`, `automated backups`.
+    pub fn plural(&self) -> String {
+        use OutsideKind as K;
         match self.kind {
-            OutsideKind::GroupRule if number != 1 => format!("{number} rules of security groups"),
-            OutsideKind::Backup => format!("automated backups of {}", count(number, "database")),
-            _ => count(number, self.name),
+            K::GroupRule => "rules of security groups".to_owned(),
+            K::Backup => self.name.to_owned(),
+            K::Machine
+            | K::LoadBalancer
+            | K::ClassicLoadBalancer
+            | K::TargetGroup
+            | K::SecurityGroup
+            | K::Interface
+            | K::Volume
+            | K::Snapshot
+            | K::DnsRecord
+            | K::LogGroup
+            | K::Bucket
+            | K::Key
+            | K::Subnet
+            | K::RouteTable
+            | K::Endpoint
+            | K::Peering => format!("{}s", self.name),
         }
     }
 }

@@ -188,7 +188,7 @@ async fn interrupted_deletion_is_finished_and_a_finished_one_is_said() {
         .delete()
         .ends(0)
         .tells("halfway has no stacks in account")
-        .tells("left of it, and deleted: 1 parameter")
+        .tells("1 parameter will be deleted")
         .tells("halfway is deleted");
     assert_eq!(aws.parameter(left).await, Ok(None));
     let nothing = "nothing to delete: halfway has no stacks and no parameters in account";

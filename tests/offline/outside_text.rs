@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use kube_cfn::cloud::outside::{OutsideKind as Kind, OutsideResource};
 use kube_cfn::cloud::{LiveStack, StackStatus};
 use kube_cfn::events::Retained;
-use kube_cfn::plan::DeletePlan;
 use kube_cfn::plan::deletion::DeleteStep;
 use kube_cfn::plan::status::DeleteAction;
-use kube_cfn::report::deletion as stacks_text;
+use kube_cfn::plan::{Blocked, Code, DeletePlan};
+use kube_cfn::report::deletion::{self as stacks_text, Stream};
 use kube_cfn::report::outside::{self, DeletionView};
 use kube_cfn::stacks::StackKind;
 use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume, Workload};
@@ -263,6 +263,8 @@ struct Case {
     inventory: Inventory,
     seen: Seen,
     delete_volumes: bool,
+    accepts_unknown: bool,
+    refused: Option<Blocked>,
 }
 
 impl Case {
@@ -275,6 +277,8 @@ impl Case {
             },
             seen: Seen::Objects(objects()),
             delete_volumes: false,
+            accepts_unknown: false,
+            refused: None,
         }
     }
 
@@ -284,7 +288,11 @@ impl Case {
             inventory: &self.inventory,
             kubernetes: &self.seen,
             delete_volumes: self.delete_volumes,
+            account: "111122223333",
             region: REGION,
+            refused: self.refused.as_ref(),
+            accepts_unknown: self.accepts_unknown,
+            stream: Stream::Stderr,
         }
     }
 
@@ -321,7 +329,7 @@ fn nothing_outside_is_said_with_what_was_looked_for() {
 #[test]
 fn usual_cluster_keeps_its_volumes() {
     let case = Case::of(usual());
-    let stacks = stacks_text::text(&case.plan);
+    let stacks = stacks_text::text(&case.plan, Stream::Stderr);
     check("usual", &format!("{stacks}{}", case.text()));
 }
 
@@ -481,7 +489,7 @@ fn volume_of_a_stack_stays_with_delete_volumes() {
     case.seen = Seen::Objects(Objects::default());
     case.delete_volumes = true;
     assert_eq!(case.json()["lostVolumes"], json!([]));
-    assert_eq!(case.json()["outside"][0]["disposition"], "kept");
+    assert_eq!(case.json()["keptVolumes"][0]["owner"], "stack");
 }
 
 #[test]
@@ -501,7 +509,7 @@ fn unknown_prices_are_said_and_not_summed() {
         "{text}"
     );
     let json = case.json();
-    assert_eq!(json["outside"][0]["monthlyUsd"], Value::Null);
+    assert_eq!(json["keptVolumes"][0]["monthlyUsd"], Value::Null);
     assert_eq!(json["keptMonthly"]["usd"], 0.88);
     assert_eq!(json["keptMonthly"]["unpriced"], 1);
 }
@@ -676,4 +684,227 @@ fn texts_of_others_can_not_move_the_cursor() {
         assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
         assert!(!text.contains("\nremains: nothing"), "{text:?}");
     }
+}
+
+/// The commands of a text, each on one line.
+fn commands(text: &str) -> Vec<String> {
+    let joined = text.replace(" \\\n", " ");
+    let lines = joined.lines().map(str::trim);
+    let commands = lines.filter(|line| line.starts_with("aws "));
+    commands
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+/// What others have in the VPC, each kind in the way of another one.
+fn in_the_way() -> Vec<Found> {
+    let mut rule = foreign(Kind::GroupRule, "sgr-0123456789abcdef0", None, None);
+    rule.resource.body = "sg-0cc33dd44ee55ff66".to_owned();
+    rule.resource.state = Some("egress".to_owned());
+    let interface = |id: &str, state: &str| {
+        let mut found = foreign(Kind::Interface, id, None, None);
+        found.resource.state = Some(state.to_owned());
+        found
+    };
+    let group = arn("elasticloadbalancing", "targetgroup/reports/1");
+    let mut found = vec![
+        foreign(Kind::Machine, "i-0ffffeeee11112222", None, None),
+        foreign(Kind::LoadBalancer, &balancer_arn(), None, None),
+        foreign(Kind::TargetGroup, &group, None, Some("reports")),
+        rule,
+        foreign(Kind::SecurityGroup, "sg-0cc33dd44ee55ff66", None, None),
+        interface("eni-0aaaabbbbccccdddd", "in-use"),
+        interface("eni-0bbbbccccddddeeee", "available"),
+    ];
+    let subnet = |at: u8| {
+        let id = format!("subnet-{at:017x}");
+        foreign(Kind::Subnet, &id, None, None)
+    };
+    found.extend((0..12).map(subnet));
+    found.push(foreign(
+        Kind::RouteTable,
+        "rtb-0123456789abcdef0",
+        None,
+        None,
+    ));
+    found.push(foreign(
+        Kind::Endpoint,
+        "vpce-0123456789abcdef0",
+        None,
+        None,
+    ));
+    found
+}
+
+#[test]
+fn commands_for_foreign_resources_work_as_printed_and_in_order() {
+    let mut case = Case::of(in_the_way());
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    let text = case.text();
+    let commands = commands(&text);
+    let names: Vec<&str> = commands
+        .iter()
+        .map(|command| command.split(' ').nth(2).unwrap())
+        .collect();
+    let mut wanted = vec![
+        "delete-vpc-endpoints",
+        "terminate-instances",
+        "delete-load-balancer",
+        "delete-network-interface",
+        "revoke-security-group-egress",
+        "delete-security-group",
+    ];
+    wanted.extend(["delete-subnet"; 10]);
+    wanted.push("delete-route-table");
+    assert_eq!(names, wanted, "{text}");
+    for command in &commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        let placeholders = ["ID", "GROUP_ID", "ARN"];
+        assert!(
+            !words.iter().any(|word| placeholders.contains(word)),
+            "{command}"
+        );
+    }
+    assert!(text.contains("and 2 more"), "{text}");
+    // Its name stands once.
+    assert!(text.contains("target group reports\n"), "{text}");
+    check("foreign-many", &text);
+}
+
+#[test]
+fn attached_interface_is_never_advised_to_be_deleted() {
+    let report = SweepReport {
+        foreign: in_the_way(),
+        ..SweepReport::default()
+    };
+    let text = outside::orphans(&report, REGION).join("\n");
+    let wrong = "--network-interface-id eni-0aaaabbbbccccdddd";
+    assert!(
+        !commands(&text).iter().any(|line| line.contains(wrong)),
+        "{text}"
+    );
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("no {words}"));
+    assert!(at("terminate-instances") < at("delete-security-group"));
+    assert!(at("revoke-security-group-egress") < at("delete-security-group"));
+    // Sentences have names, commands have ARNs.
+    let sentences = text.lines().filter(|line| line.starts_with("!! "));
+    assert!(
+        sentences.clone().all(|line| !line.contains("arn:")),
+        "{text}"
+    );
+}
+
+#[test]
+fn commands_for_what_remains_have_ids() {
+    let text = outside::remains(&report(), &retained(), REGION).join("\n");
+    let commands = commands(&text);
+    for id in ["vol-0a1b2c3d4e5f60718", "vol-0c3d4e5f607182930"] {
+        let wanted = format!("aws ec2 delete-volume --region {REGION} --volume-id {id}");
+        assert!(commands.contains(&wanted), "{text}");
+    }
+    for log in ["postgresql", "upgrade"] {
+        let wanted = format!(
+            "aws logs delete-log-group --region {REGION} --log-group-name /aws/rds/instance/{DATABASE}/{log}"
+        );
+        assert!(commands.contains(&wanted), "{text}");
+    }
+    assert!(!text.contains(" ID"), "{text}");
+}
+
+#[test]
+fn last_snapshot_of_etcd_is_one_line_and_names_its_key() {
+    let volume = "vol-0e7cd000000000000";
+    let stack = Purpose::Stack("control-plane".to_owned());
+    let mut snapshot = kept(Kind::Snapshot, "snap-0e7cd000000000001", 20 * GIB, stack);
+    snapshot.owner = Owner::Stack;
+    snapshot.resource.uses.insert(volume.to_owned());
+    let mut retained = vec![
+        Retained::Snapshot {
+            stack: StackKind::ControlPlane,
+            description: "etcd volume of control-plane node a".to_owned(),
+            of: Some(volume.to_owned()),
+            name: None,
+            begins_with: None,
+        },
+        Retained::Key {
+            stack: StackKind::Base,
+            physical_id: Some("0a1b2c3d-0000-4000-8000-000000000000".to_owned()),
+            days: 30,
+        },
+    ];
+    let report = SweepReport {
+        kept: vec![snapshot],
+        ..SweepReport::default()
+    };
+    let text = outside::remains(&report, &retained, REGION).join("\n") + "\n";
+    assert_eq!(text.matches("last snapshot of etcd").count(), 1, "{text}");
+    assert_eq!(text.matches("remains: snapshot").count(), 1, "{text}");
+    check("remains-etcd", &text);
+    // Where it was not found, what the stack said is all that is known.
+    let none = SweepReport::default();
+    let text = outside::remains(&none, &retained, REGION).join("\n");
+    assert_eq!(text.matches("last snapshot of etcd").count(), 1, "{text}");
+    // A later run does not know the key.
+    retained.clear();
+    let text = outside::remains(&report, &retained, REGION).join("\n");
+    assert!(text.contains("can't be read any more"), "{text}");
+}
+
+#[test]
+fn refusal_is_in_the_json() {
+    let mut case = Case::of(usual());
+    assert_eq!(case.json()["refused"], Value::Null);
+    case.refused = Some(Blocked::by_guard(
+        Code::NotLookedFor,
+        "not everything could be looked for: volumes",
+        "fix the causes",
+    ));
+    let json = case.json();
+    assert_eq!(json["refused"]["code"], json!(Code::NotLookedFor));
+    assert_eq!(json["refused"]["next"], "fix the causes");
+    assert_eq!(json["account"], "111122223333");
+    assert_eq!(json["region"], REGION);
+}
+
+#[test]
+fn volume_stands_once_in_the_json() {
+    let text = Case::of(usual()).json().to_string();
+    let id = "\"id\":\"vol-0a1b2c3d4e5f60718\"";
+    assert_eq!(text.matches(id).count(), 1);
+}
+
+#[test]
+fn accepted_unknown_kinds_are_not_said_to_stop_the_deletion() {
+    let mut case = Case::of(Vec::new());
+    case.plan = bare();
+    case.inventory.unknown = vec![UnknownKind {
+        kind: Kind::DnsRecord,
+        why: "denied".to_owned(),
+    }];
+    assert!(case.text().contains("--accept unknown"));
+    case.accepts_unknown = true;
+    let text = case.text();
+    assert!(!text.contains("--accept unknown"), "{text}");
+    assert!(!text.contains("may keep"), "{text}");
+    case.inventory.unknown[0].kind = Kind::Interface;
+    let text = case.text();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    assert!(text.contains("may keep canary-network"), "{text}");
+}
+
+#[test]
+fn stack_without_resources_leaves_nothing() {
+    let mut case = Case::of(Vec::new());
+    let steps = case.plan.steps.iter_mut();
+    for step in steps.filter(|step| step.kind == StackKind::Database) {
+        step.found.status = StackStatus::RollbackComplete;
+    }
+    let text = case.text();
+    assert!(!text.contains("of Database"), "{text}");
+    assert!(!text.contains("automated backups of"), "{text}");
+    let stacks = stacks_text::text(&case.plan, Stream::Stderr);
+    assert!(!stacks.contains("PostgreSQL"), "{stacks}");
+    assert!(stacks.contains("canary-database"), "{stacks}");
 }

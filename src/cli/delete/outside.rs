@@ -11,11 +11,9 @@ use crate::cloud::CloudError;
 use crate::common::Clock;
 use crate::events::Emitter;
 use crate::kube::Api;
-use crate::plan::{Blocked, Code, DeletePlan, Survey};
-use crate::report::outside::DeletionView;
+use crate::plan::{Blocked, Code, Survey};
 use crate::stacks::{API_HOST, StackKind};
-use crate::sweep::kinds::{self, End};
-use crate::sweep::{self, Disposition, Found, Inventory, Owner, Scope, Seen, kubernetes};
+use crate::sweep::{self, Disposition, Inventory, Owner, Scope, Seen, kinds, kubernetes};
 
 /// How long Kubernetes has for a first answer; without one its Services are deleted by AWS.
 const API_TIMEOUT: Duration = Duration::from_secs(15);
@@ -68,39 +66,27 @@ impl Outside {
             delete_volumes,
             ..
         } = &self.plan;
-        let goes = |found: &Found| match kinds::row(found.resource.kind).end {
-            End::KeptAsVolume if *delete_volumes => found.owner == Owner::Kubernetes,
-            End::Removed | End::KeptAsVolume | End::Kept | End::Foreign => {
-                found.disposition == Disposition::Removed
-            }
-        };
-        shown.found.iter().any(goes)
-    }
-
-    pub fn view<'a>(&'a self, plan: &'a DeletePlan, cluster: &'a Cluster) -> DeletionView<'a> {
-        DeletionView {
-            plan,
-            inventory: &self.plan.shown,
-            kubernetes: &self.seen,
-            delete_volumes: self.plan.delete_volumes,
-            region: &cluster.identity.region,
-        }
+        let mut removed = shown.becoming(Disposition::Removed, *delete_volumes);
+        removed.next().is_some()
     }
 
     /// Why nothing may be deleted: a kind could not be looked for.
     pub fn refusal(&self, again: &str) -> Option<Blocked> {
         let Inventory { unknown, .. } = &self.plan.shown;
-        let names: Vec<&str> = unknown
-            .iter()
-            .map(|one| kinds::row(one.kind).name)
-            .collect();
+        let rows = || unknown.iter().map(|one| kinds::row(one.kind));
+        let names: Vec<String> = rows().map(|row| row.plural()).collect();
+        let network = if rows().any(|row| row.holds_network) {
+            ", and may keep the network from being deleted"
+        } else {
+            ""
+        };
         (!names.is_empty()).then(|| {
             Blocked::by_guard(
                 Code::NotLookedFor,
                 format!("not everything could be looked for: {}", names.join(", ")),
                 format!(
-                    "fix the causes above; or run `{again} --accept unknown`: what was not found then stays, costs, and may \
-                     keep the network from being deleted"
+                    "fix the causes; or run `{again} --accept unknown`: what was not found then stays and costs \
+                     money{network}"
                 ),
             )
         })

@@ -2,6 +2,7 @@
 
 use super::names::record_parts;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::sweep::Found;
 
 /// What to do about a resource: a sentence, and a command below it.
 pub(super) type Advice = (&'static str, String);
@@ -9,7 +10,10 @@ pub(super) type Advice = (&'static str, String);
 /// How a resource is deleted. What AWS made for another one goes with that one.
 pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
     if resource.by_aws {
-        return vec![see_interface(resource, region)];
+        return vec![see_interface(BY_AWS, resource, region)];
+    }
+    if is_attached(resource) {
+        return vec![see_interface(ATTACHED, resource, region)];
     }
     let id = resource.id.as_str();
     match resource.kind {
@@ -31,6 +35,9 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
             ),
             ("delete it", plain(resource.kind, id, region)),
         ],
+        OutsideKind::GroupRule if !resource.body.is_empty() => {
+            vec![("delete it from its group", revoke(resource, region))]
+        }
         OutsideKind::GroupRule => vec![
             (
                 "see which group has it",
@@ -65,6 +72,49 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
         | OutsideKind::Endpoint
         | OutsideKind::Peering => vec![("delete it", plain(resource.kind, id, region))],
     }
+}
+
+/// The commands that delete these, and nothing else, in the order in which AWS takes them: nothing is deleted before what
+/// uses it. What goes with another resource is not among them.
+pub(super) fn delete_all<'a>(all: &[&'a Found], region: &str) -> Vec<(OutsideKind, Vec<String>)> {
+    let goes_alone = |found: &&&Found| !found.resource.by_aws && !is_attached(&found.resource);
+    let mut direct: Vec<&&Found> = all.iter().filter(goes_alone).collect();
+    direct.sort_by_key(|found| place(found.resource.kind));
+    let mut commands: Vec<(OutsideKind, Vec<String>)> = Vec::new();
+    for found in direct {
+        let kind = found.resource.kind;
+        let Some((_, command)) = delete(&found.resource, region).pop() else {
+            continue;
+        };
+        match commands.last_mut() {
+            Some((last, of_kind)) if *last == kind => of_kind.push(command),
+            Some(_) | None => commands.push((kind, vec![command])),
+        }
+    }
+    commands
+}
+
+/// When a kind is deleted: what uses another one goes before it.
+pub(super) fn place(kind: OutsideKind) -> usize {
+    use OutsideKind as K;
+    match kind {
+        K::Endpoint => 0,
+        K::Machine => 1,
+        K::LoadBalancer | K::ClassicLoadBalancer => 2,
+        K::TargetGroup => 3,
+        K::Interface => 4,
+        K::GroupRule => 5,
+        K::SecurityGroup => 6,
+        K::Subnet => 7,
+        K::RouteTable => 8,
+        K::Peering => 9,
+        K::DnsRecord | K::Volume | K::Snapshot | K::LogGroup | K::Backup | K::Bucket | K::Key => 10,
+    }
+}
+
+/// Whether it is an interface that is in use: it goes with what it is attached to, or has to be detached.
+fn is_attached(resource: &OutsideResource) -> bool {
+    resource.kind == OutsideKind::Interface && resource.state.as_deref() == Some("in-use")
 }
 
 /// The one command that deletes a resource of a kind with this id.
@@ -171,13 +221,15 @@ fn record(id: &str, region: &str) -> Vec<Advice> {
     ]
 }
 
-fn see_interface(resource: &OutsideResource, region: &str) -> Advice {
+const BY_AWS: &str = "AWS deletes it with what it belongs to, within minutes: run the same command again. To see what that is";
+const ATTACHED: &str = "it is attached, and goes with that or is detached first. To see what to";
+
+fn see_interface(words: &'static str, resource: &OutsideResource, region: &str) -> Advice {
     let id = resource.id.as_str();
-    let words = "AWS deletes it with what it belongs to, within minutes: run the same command again. To see what that is";
     let command = if resource.kind == OutsideKind::Interface {
         format!(
             "aws ec2 describe-network-interfaces --region {region} --network-interface-ids {id} \
-             --query 'NetworkInterfaces[].[Description,RequesterId,Status]' --output text"
+             --query 'NetworkInterfaces[].[Description,RequesterId,Status,Attachment.InstanceId]' --output text"
         )
     } else {
         plain(resource.kind, id, region)
@@ -208,11 +260,8 @@ pub(super) fn reuse(kind: OutsideKind, id: &str, region: &str) -> Option<Advice>
                 "aws logs filter-log-events --region {region} --log-group-name {id} --limit 100"
             ),
         )),
-        OutsideKind::Key => Some((
-            "keep it after all, within 30 days",
-            format!("aws kms cancel-key-deletion --region {region} --key-id {id}"),
-        )),
-        OutsideKind::Volume
+        OutsideKind::Key
+        | OutsideKind::Volume
         | OutsideKind::Machine
         | OutsideKind::LoadBalancer
         | OutsideKind::ClassicLoadBalancer

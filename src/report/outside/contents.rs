@@ -6,9 +6,9 @@ use super::{DeletionView, names};
 use crate::cloud::outside::OutsideKind;
 use crate::forecast::prices::Prices;
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps, left, of_volume, upkeep};
-use crate::sweep::kinds::{End, row};
+use crate::sweep::kinds::End;
 use crate::sweep::kubernetes::{Objects, Volume};
-use crate::sweep::{Disposition, Found, Owner, Seen};
+use crate::sweep::{Disposition, Found, Purpose, Seen};
 
 /// Everything, sorted by what becomes of it.
 pub(super) struct Contents<'a> {
@@ -16,9 +16,9 @@ pub(super) struct Contents<'a> {
     pub removed: Vec<&'a Found>,
     /// Kept, but for volumes of claims.
     pub kept: Vec<(&'a Found, Upkeep)>,
-    pub kept_volumes: Vec<Disk>,
+    pub kept_volumes: Vec<Disk<'a>>,
     /// Volumes that are deleted with their data.
-    pub lost_volumes: Vec<Disk>,
+    pub lost_volumes: Vec<Disk<'a>>,
     pub foreign: Vec<&'a Found>,
     /// What the stacks leave on purpose, and was not found yet.
     pub left: Vec<Left>,
@@ -26,7 +26,9 @@ pub(super) struct Contents<'a> {
 
 /// A volume of a claim.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Disk {
+pub(super) struct Disk<'a> {
+    /// As AWS lists it.
+    pub found: Option<&'a Found>,
     /// Its EBS id, or the name of a `PersistentVolume` that is none of EBS.
     pub id: String,
     pub is_ebs: bool,
@@ -36,18 +38,10 @@ pub(super) struct Disk {
     /// AWS's word.
     pub state: Option<String>,
     /// The claim, or what else is known of it.
-    pub purpose: String,
+    pub purpose: Option<Purpose>,
+    /// The same in words.
+    pub words: String,
     pub upkeep: Upkeep,
-}
-
-/// What becomes of a resource with or without `--delete-volumes`, which is about volumes of claims only.
-pub(super) fn disposition(found: &Found, delete_volumes: bool) -> Disposition {
-    let is_of_claim =
-        row(found.resource.kind).end == End::KeptAsVolume && found.owner == Owner::Kubernetes;
-    match found.disposition {
-        Disposition::Kept if is_of_claim && delete_volumes => Disposition::Removed,
-        other => other,
-    }
 }
 
 impl<'a> Contents<'a> {
@@ -79,9 +73,9 @@ impl<'a> Contents<'a> {
         prices: &Prices,
     ) {
         let cost = upkeep(&found.resource, view.region, prices);
-        let is_volume = row(found.resource.kind).end == End::KeptAsVolume;
+        let is_volume = found.row().end == End::KeptAsVolume;
         let goes_with_claim = of_cluster.is_some_and(|volume| is_lost(volume, view));
-        match disposition(found, view.delete_volumes) {
+        match found.becomes(view.delete_volumes) {
             Disposition::Removed if is_volume => {
                 self.lost_volumes.push(disk(found, of_cluster, view, cost));
             }
@@ -107,12 +101,14 @@ impl<'a> Contents<'a> {
         let looked = is_looked_for(view, OutsideKind::Volume);
         for volume in volumes(view.kubernetes).iter().filter(known) {
             let disk = Disk {
+                found: None,
                 id: volume.volume_id.clone().unwrap_or(volume.name.clone()),
                 is_ebs: volume.volume_id.is_some(),
                 is_untagged: looked && volume.volume_id.is_some(),
                 bytes: volume.gib.map(|gib| gib.saturating_mul(1 << 30)),
                 state: None,
-                purpose: claim(volume),
+                purpose: Some(purpose(volume)),
+                words: words(volume),
                 upkeep: match (&volume.volume_id, volume.gib) {
                     (Some(_), Some(gib)) => of_volume(gib, view.region, prices),
                     _ => Upkeep::Unknown,
@@ -171,30 +167,37 @@ fn by_id(seen: &Seen) -> BTreeMap<&str, &Volume> {
         .collect()
 }
 
-fn claim(volume: &Volume) -> String {
+fn purpose(volume: &Volume) -> Purpose {
+    match &volume.claim {
+        Some(claim) => Purpose::Claim(claim.clone()),
+        None => Purpose::Volume(volume.name.clone()),
+    }
+}
+
+fn words(volume: &Volume) -> String {
     match &volume.claim {
         Some(claim) => format!("claim {claim}"),
         None => format!("PersistentVolume {}, without a claim", volume.name),
     }
 }
 
-fn disk(
-    found: &Found,
+fn disk<'a>(
+    found: &'a Found,
     of_cluster: Option<&Volume>,
     view: &DeletionView<'_>,
     upkeep: Upkeep,
-) -> Disk {
+) -> Disk<'a> {
     let resource = &found.resource;
+    let of_claim = of_cluster.filter(|volume| volume.claim.is_some());
     Disk {
+        found: Some(found),
         id: resource.id.clone(),
         is_ebs: true,
         is_untagged: false,
         bytes: resource.bytes,
         state: resource.state.clone(),
-        purpose: match of_cluster {
-            Some(volume) if volume.claim.is_some() => claim(volume),
-            Some(_) | None => names::purpose(found, &view.plan.cluster),
-        },
+        purpose: of_claim.map(purpose).or_else(|| found.purpose.clone()),
+        words: of_claim.map_or_else(|| names::purpose(found, &view.plan.cluster), words),
         upkeep,
     }
 }

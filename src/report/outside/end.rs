@@ -1,18 +1,21 @@
 //! The end of a deletion: what remains on purpose, and what should be gone and is not.
 
-use super::page::{command_lines, listed};
+use super::page::{SHOWN, command_lines, listed};
 use super::{commands, kept, money, names};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::text::{clean, listed_line};
 use crate::events::Retained;
 use crate::forecast::prices::Prices;
 use crate::forecast::upkeep::{Upkeep, Upkeeps, upkeep};
-use crate::report::deletion::retained as retained_line;
+use crate::report::deletion::{key as key_text, retained as retained_line};
+use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Orphan, Purpose, SweepReport};
 
 const REMAINS: &str = "remains: ";
 const WARNING: &str = "!! ";
+/// Days that a key waits which no stack had.
+const KEY_DAYS: u64 = 30;
 /// Where it is said how a volume is used again.
 const GUIDE: &str = "docs/delete.md, \"Volumes afterwards\"";
 
@@ -26,6 +29,12 @@ pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec
         .filter(|retained| is_open(retained, report))
         .map(|retained| retained_line(retained, region))
         .collect();
+    let keys = report.removed.iter();
+    let keys = keys.filter(|found| found.resource.kind == OutsideKind::Key);
+    lines.extend(keys.map(|found| {
+        let text = key_text(Some(&found.resource.id), KEY_DAYS, region);
+        listed_line(REMAINS, &text)
+    }));
     let mut costs = Vec::new();
     for kind in OutsideKind::ALL {
         let of_kind: Vec<&Found> = report
@@ -35,9 +44,12 @@ pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec
             .collect();
         for (at, found) in of_kind.iter().enumerate() {
             let cost = upkeep(&found.resource, region, &prices);
-            let mut text = listed_line(REMAINS, &remains_text(found, &cost));
+            let mut text = listed_line(REMAINS, &remains_text(found, &cost, retained));
             if at + 1 == of_kind.len() {
                 text.push_str(&use_of_kind(kind, &of_kind, region));
+                if kind == OutsideKind::Snapshot {
+                    text.push_str(&key_of_snapshots(&of_kind, retained));
+                }
             }
             lines.push(text);
             costs.push(cost);
@@ -62,7 +74,11 @@ fn is_open(retained: &Retained, report: &SweepReport) -> bool {
             let mut backups = report.kept.iter().filter(|found| is_backup(found));
             !backups.any(|found| found.purpose.as_ref() == Some(&of_database))
         }
-        Retained::Kept { .. } | Retained::Snapshot { .. } | Retained::Key { .. } => true,
+        Retained::Snapshot { of, .. } => {
+            let mut kept = report.kept.iter();
+            !kept.any(|found| of.is_some() && snapshot_of(found) == of.as_deref())
+        }
+        Retained::Kept { .. } | Retained::Key { .. } => true,
     }
 }
 
@@ -70,8 +86,65 @@ fn is_backup(found: &Found) -> bool {
     found.resource.kind == OutsideKind::Backup
 }
 
+/// The volume that a snapshot was made of.
+fn snapshot_of(found: &Found) -> Option<&str> {
+    let resource = &found.resource;
+    if resource.kind != OutsideKind::Snapshot {
+        return None;
+    }
+    resource.uses.first().map(String::as_str)
+}
+
+/// How a stack's template describes the volume of a snapshot, where this deletion made it.
+fn last_of(found: &Found, retained: &[Retained]) -> Option<String> {
+    let volume = snapshot_of(found)?;
+    retained.iter().find_map(|retained| match retained {
+        Retained::Snapshot {
+            of, description, ..
+        } if of.as_deref() == Some(volume) => {
+            Some(format!("last snapshot of {description} ({volume})"))
+        }
+        Retained::Snapshot { .. }
+        | Retained::Kept { .. }
+        | Retained::LogGroups { .. }
+        | Retained::Backups { .. }
+        | Retained::Key { .. } => None,
+    })
+}
+
+/// A snapshot of a volume of etcd is encrypted under the key of its cluster, which is deleted with it.
+fn key_of_snapshots(all: &[&Found], retained: &[Retained]) -> String {
+    let of_etcd = Purpose::Stack(StackKind::ControlPlane.to_string());
+    let is_of_etcd = |found: &&&Found| found.purpose.as_ref() == Some(&of_etcd);
+    let number = all.iter().filter(is_of_etcd).count();
+    if number == 0 {
+        return String::new();
+    }
+    let key = retained.iter().find_map(|retained| match retained {
+        Retained::Key { physical_id, .. } => physical_id.as_deref(),
+        Retained::Kept { .. }
+        | Retained::Snapshot { .. }
+        | Retained::LogGroups { .. }
+        | Retained::Backups { .. } => None,
+    });
+    let (key, keep) = match key {
+        Some(key) => (format!("key {key}"), "its line says how to keep it"),
+        None => (
+            "the cluster's key".to_owned(),
+            "while that waits for its deletion, cancel the deletion and enable the key to keep it",
+        ),
+    };
+    let which = match (number, all.len()) {
+        (1, 1) => "it can't be read any more once".to_owned(),
+        (1, _) => "the one of a volume of etcd can't be read any more once".to_owned(),
+        _ => format!("the {number} of volumes of etcd can't be read any more once"),
+    };
+    let text = format!("{which} {key} is deleted; {keep}");
+    format!("\n{}", listed_line("         ", &text))
+}
+
 /// `volume vol-0a1b, 20 GiB, $1.76 a month, claim shop/data`.
-fn remains_text(found: &Found, cost: &Upkeep) -> String {
+fn remains_text(found: &Found, cost: &Upkeep, retained: &[Retained]) -> String {
     let resource = &found.resource;
     let short = names::short(resource);
     let (name, of) = if let (Some(Purpose::Database(id)), true) = (&found.purpose, is_backup(found))
@@ -80,7 +153,7 @@ fn remains_text(found: &Found, cost: &Upkeep) -> String {
     } else {
         (
             format!("{} {short}", row(resource.kind).name),
-            purpose(found),
+            last_of(found, retained).unwrap_or_else(|| purpose(found)),
         )
     };
     listed([name, kept::size(resource.bytes), money::monthly(cost), of])
@@ -98,28 +171,37 @@ fn purpose(found: &Found) -> String {
 
 /// What can be done with the kept things of a kind.
 fn use_of_kind(kind: OutsideKind, all: &[&Found], region: &str) -> String {
-    let id = match all {
-        [only] => only.resource.id.as_str(),
-        _ => "ID",
-    };
-    let id = if kind == OutsideKind::Backup && id == "ID" {
-        "ARN"
-    } else {
-        id
-    };
     let mut text = String::new();
+    let mut line = |line: &str| {
+        text.push('\n');
+        text.push_str(line);
+    };
     if kind == OutsideKind::Volume {
-        let line = format!("to use one again as a PersistentVolume: {GUIDE}");
-        text.push('\n');
-        text.push_str(&listed_line("         ", &line));
+        let words = format!("to use one again as a PersistentVolume: {GUIDE}");
+        line(&listed_line("         ", &words));
     }
-    let reuse = commands::reuse(kind, id, region);
-    let delete = ("delete it", commands::plain(kind, id, region));
-    for (words, command) in reuse.into_iter().chain([delete]) {
-        text.push('\n');
-        text.push_str(&listed_line("         ", &format!("to {words}:")));
-        text.push('\n');
-        text.push_str(&command_lines(11, &command));
+    let ids = || all.iter().map(|found| found.resource.id.as_str());
+    let shown = ids().take(SHOWN);
+    let (one, them) = match all {
+        [_] => ("", "it"),
+        _ => (", here the first", "them"),
+    };
+    if let Some((words, command)) = ids()
+        .next()
+        .and_then(|id| commands::reuse(kind, id, region))
+    {
+        line(&listed_line("         ", &format!("to {words}{one}:")));
+        line(&command_lines(11, &command));
+    }
+    line(&listed_line("         ", &format!("to delete {them}:")));
+    for id in shown {
+        line(&command_lines(11, &commands::plain(kind, id, region)));
+    }
+    if let Some(rest) = all.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
+        line(&listed_line(
+            "           ",
+            &format!("and so the other {rest}"),
+        ));
     }
     text
 }
@@ -127,12 +209,19 @@ fn use_of_kind(kind: OutsideKind, all: &[&Found], region: &str) -> String {
 /// What should be gone and is not, what of others holds the network, and what was not looked for. Each begins with `!!`, says
 /// what keeps it, and what to do.
 pub fn orphans(report: &SweepReport, region: &str) -> Vec<String> {
-    let left = report.left.iter().map(|orphan| left(orphan, region));
-    let foreign = report.foreign.iter().map(|found| foreign(found, region));
+    // AWS refuses the commands in another order.
+    let mut left: Vec<&Orphan> = report.left.iter().collect();
+    left.sort_by_key(|orphan| commands::place(orphan.found.resource.kind));
+    let left = left.into_iter().map(|orphan| self::left(orphan, region));
+    let mut foreign: Vec<&Found> = report.foreign.iter().collect();
+    foreign.sort_by_key(|found| commands::place(found.resource.kind));
+    let foreign = foreign
+        .into_iter()
+        .map(|found| self::foreign(found, region));
     let unknown = report.unknown.iter().map(|unknown| {
         let text = format!(
             "{} were not looked for ({}): what there is of them is still there; to look takes {}",
-            names::plural(unknown.kind),
+            row(unknown.kind).plural(),
             clean(&unknown.why),
             commands::actions(unknown.kind).join(", ")
         );
@@ -157,7 +246,7 @@ fn left(orphan: &Orphan, region: &str) -> String {
     let text = format!(
         "{} {} is still there{facts}: {}",
         row(resource.kind).name,
-        clean(&resource.id),
+        names::short(resource),
         clean(why)
     );
     listed_line(WARNING, &text) + &advice(resource, why, region)
@@ -210,7 +299,7 @@ fn foreign(found: &Found, region: &str) -> String {
         "{} {}{label} is somebody else's and was not touched; the network's stack can't be deleted while it is there. Ask \
          its owner; where nobody needs it:",
         row(resource.kind).name,
-        clean(&resource.id)
+        names::short(resource)
     );
     let lines = commands::delete(resource, region);
     let commands = lines

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::contents::{Contents, Disk, disposition};
+use super::contents::{Contents, Disk};
 use super::{DeletionView, commands};
 use crate::cloud::StackStatus;
 use crate::cloud::outside::OutsideKind;
@@ -25,16 +25,18 @@ const SCHEMA: u32 = 1;
 struct DeletionJson<'a> {
     schema: u32,
     cluster: &'a str,
+    account: &'a str,
     region: &'a str,
     /// Whether the volumes of claims are deleted too.
     delete_volumes: bool,
+    /// Why nothing would be deleted.
     refused: Option<&'a Blocked>,
     stacks: Vec<StackJson<'a>>,
-    /// What is the cluster's outside the stacks.
+    /// What is the cluster's outside the stacks, but for volumes.
     outside: Vec<FoundJson<'a>>,
     /// What is lost of `PersistentVolume`s, tagged or not.
-    lost_volumes: Vec<DiskJson>,
-    kept_volumes: Vec<DiskJson>,
+    lost_volumes: Vec<DiskJson<'a>>,
+    kept_volumes: Vec<DiskJson<'a>>,
     /// What the stacks leave on purpose.
     left: Vec<LeftJson>,
     kubernetes: KubernetesJson<'a>,
@@ -102,14 +104,17 @@ struct MonthlyJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DiskJson {
+struct DiskJson<'a> {
     id: String,
     is_ebs: bool,
     /// Whether no tag says that it is the cluster's.
     is_untagged: bool,
     bytes: Option<u64>,
     state: Option<String>,
-    purpose: String,
+    purpose: Option<Purpose>,
+    owner: Option<Owner>,
+    created: Option<String>,
+    tags: Option<&'a BTreeMap<String, String>>,
     #[serde(flatten)]
     cost: MonthlyJson,
 }
@@ -200,25 +205,25 @@ struct WorkloadJson<'a> {
 pub fn json<'a>(view: &DeletionView<'a>) -> impl Serialize + use<'a> {
     let contents = Contents::of(view);
     let cost = contents.upkeep();
-    let found = |is_foreign: bool| {
-        let all = view.inventory.found.iter();
-        let of =
-            all.filter(move |found| (found.disposition == Disposition::Untouched) == is_foreign);
-        of.map(|found| found_json(found, view)).collect()
-    };
+    let kept = contents.kept.iter().map(|(found, _)| *found);
+    let own = contents.removed.iter().copied().chain(kept);
+    let outside = own.map(|found| found_json(found, view)).collect();
+    let foreign = contents.foreign.iter();
+    let foreign = foreign.map(|found| found_json(found, view)).collect();
     DeletionJson {
         schema: SCHEMA,
         cluster: &view.plan.cluster,
+        account: view.account,
         region: view.region,
         delete_volumes: view.delete_volumes,
-        refused: view.plan.refused.as_ref(),
+        refused: view.refused,
         stacks: view.plan.steps.iter().map(stack).collect(),
-        outside: found(false),
+        outside,
         lost_volumes: contents.lost_volumes.into_iter().map(disk).collect(),
         kept_volumes: contents.kept_volumes.into_iter().map(disk).collect(),
         left: contents.left.into_iter().map(left).collect(),
         kubernetes: kubernetes(view.kubernetes),
-        foreign: found(true),
+        foreign,
         unknown: view.inventory.unknown.iter().map(unknown).collect(),
         kept_monthly: total(&cost),
     }
@@ -270,7 +275,7 @@ fn found_json<'a>(found: &'a Found, view: &DeletionView<'a>) -> FoundJson<'a> {
         id: &resource.id,
         owner: found.owner,
         purpose: found.purpose.as_ref(),
-        disposition: disposition(found, view.delete_volumes),
+        disposition: found.becomes(view.delete_volumes),
         state: resource.state.as_deref(),
         bytes: resource.bytes,
         created: resource.created.map(|at| at.to_string()),
@@ -297,7 +302,8 @@ fn cents(usd: f64) -> f64 {
     (usd * 100.0).round() / 100.0
 }
 
-fn disk(disk: Disk) -> DiskJson {
+fn disk(disk: Disk<'_>) -> DiskJson<'_> {
+    let resource = disk.found.map(|found| &found.resource);
     DiskJson {
         id: disk.id,
         is_ebs: disk.is_ebs,
@@ -305,6 +311,11 @@ fn disk(disk: Disk) -> DiskJson {
         bytes: disk.bytes,
         state: disk.state,
         purpose: disk.purpose,
+        owner: disk.found.map(|found| found.owner),
+        created: resource
+            .and_then(|resource| resource.created)
+            .map(|at| at.to_string()),
+        tags: resource.map(|resource| &resource.tags),
         cost: monthly(&disk.upkeep),
     }
 }

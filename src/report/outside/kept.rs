@@ -45,7 +45,7 @@ pub(super) fn kept(page: &mut Page, view: &DeletionView<'_>, contents: &Contents
     if kept_volumes.is_empty() && kept.is_empty() && left.is_empty() {
         return;
     }
-    page.line(2, "kept, with what it costs from now on:");
+    page.line(2, "kept, with what it costs a month from now on:");
     kept_disks(page, view, kept_volumes);
     for kind in OutsideKind::ALL {
         let of_kind = kept.iter().filter(|(found, _)| found.resource.kind == kind);
@@ -59,14 +59,14 @@ pub(super) fn kept(page: &mut Page, view: &DeletionView<'_>, contents: &Contents
     }
 }
 
-fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk]) {
+fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
     if all.is_empty() {
         return;
     }
     let costs = Upkeeps::of(all.iter().map(|disk| &disk.upkeep));
     let head = listed([volumes(all), money::together(&costs)]);
     page.entry(4, Mark::Kept, &head);
-    let mut shown: Vec<&Disk> = all.iter().collect();
+    let mut shown: Vec<&Disk<'_>> = all.iter().collect();
     if shown.len() > SHOWN {
         shown.sort_by_key(|disk| Reverse(disk.bytes));
         page.line(6, &format!("the {SHOWN} largest:"));
@@ -127,7 +127,7 @@ pub(super) fn kept_text(found: &Found, upkeep: &Upkeep, cluster: &str) -> String
     listed([
         names::short(&found.resource),
         size(found.resource.bytes),
-        money::price(upkeep),
+        money::monthly(upkeep),
         purpose,
     ])
 }
@@ -137,7 +137,7 @@ pub(super) fn size(bytes: Option<u64>) -> String {
 }
 
 /// `3 volumes, 70 GiB`.
-fn volumes(all: &[Disk]) -> String {
+fn volumes(all: &[Disk<'_>]) -> String {
     let bytes = all
         .iter()
         .filter_map(|disk| disk.bytes)
@@ -155,7 +155,7 @@ fn volumes(all: &[Disk]) -> String {
 }
 
 /// A volume in columns: id, size, AWS's state, cost.
-fn row(disk: &Disk, with_cost: bool) -> String {
+fn row(disk: &Disk<'_>, with_cost: bool) -> String {
     let cost = if with_cost {
         format!("  {:>7}", money::price(&disk.upkeep))
     } else {
@@ -172,7 +172,7 @@ fn row(disk: &Disk, with_cost: bool) -> String {
 }
 
 /// What is behind the columns: the claim.
-fn tail(disk: &Disk) -> String {
+fn tail(disk: &Disk<'_>) -> String {
     let origin = if !disk.is_ebs {
         " (not an EBS volume: its driver has the data)"
     } else if disk.is_untagged {
@@ -180,16 +180,16 @@ fn tail(disk: &Disk) -> String {
     } else {
         ""
     };
-    format!("{}{origin}", disk.purpose)
+    format!("{}{origin}", disk.words)
 }
 
 /// What a stack leaves on purpose, before it is there.
 fn left_text(left: &Left, region: &str) -> String {
     let price = match (&left.upkeep, left.gib) {
         (Upkeep::UpTo(_), Some(gib)) => {
-            format!("{} for {gib} GiB", money::price(&left.upkeep))
+            format!("{} for {gib} GiB", money::monthly(&left.upkeep))
         }
-        (upkeep, _) => money::price(upkeep),
+        (upkeep, _) => money::monthly(upkeep),
     };
     let of = format!("{} of {}", left.logical_id, left.stack);
     match &left.what {
@@ -203,7 +203,7 @@ fn left_text(left: &Left, region: &str) -> String {
             let rate = PriceKey::new(region, Meter::LogGib);
             let rate = Prices::table().find(&rate).map(|price| price.usd);
             let rate = rate.map_or("price unknown".to_owned(), |usd| {
-                format!("{} per GiB", money::dollars(usd))
+                format!("{} a month per GiB", money::dollars(usd))
             });
             let text = format!("log group {name}, which never expires, if RDS has made it");
             listed([text, rate])

@@ -48,7 +48,7 @@ fn first(page: &mut Page, objects: &Objects, delete_volumes: bool) {
         claims,
         workloads,
     } = objects;
-    let mut lines = Page::default();
+    let mut lines = page.part();
     if !services.is_empty() {
         let text = format!("{} of type LoadBalancer", count(services.len(), "Service"));
         lines.entry(4, Mark::Removed, &text);

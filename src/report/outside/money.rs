@@ -3,9 +3,9 @@
 use crate::forecast::upkeep::{Upkeep, Upkeeps};
 use crate::report::format::grouped;
 
-/// `$1.76`, `$1,234.50`, `<$0.01`.
+/// What is not free: `$1.76`, `$1,234.50`, `<$0.01`.
 pub(super) fn dollars(usd: f64) -> String {
-    if usd > 0.0 && usd < 0.005 {
+    if usd < 0.005 {
         return "<$0.01".to_owned();
     }
     let cents = format!("{usd:.2}");
@@ -18,11 +18,15 @@ pub(super) fn price(upkeep: &Upkeep) -> String {
     match upkeep {
         Upkeep::Free => String::new(),
         Upkeep::About(amount) => dollars(amount.usd),
-        Upkeep::UpTo(amount) => match dollars(amount.usd) {
-            little if little.starts_with('<') => little,
-            usd => format!("up to {usd}"),
-        },
+        Upkeep::UpTo(amount) => at_most(amount.usd),
         Upkeep::Unknown => "price unknown".to_owned(),
+    }
+}
+
+fn at_most(usd: f64) -> String {
+    match dollars(usd) {
+        little if little.starts_with('<') => little,
+        usd => format!("up to {usd}"),
     }
 }
 
@@ -37,13 +41,17 @@ pub(super) fn monthly(upkeep: &Upkeep) -> String {
 
 /// Several things together: `$6.16 a month`, `up to $0.50 a month, 2 of unknown price not counted`.
 pub(super) fn together(all: &Upkeeps) -> String {
-    let sum = format!("{} a month", dollars(all.usd));
-    let most = if all.is_most { "up to " } else { "" };
+    let usd = if all.is_most {
+        at_most(all.usd)
+    } else {
+        dollars(all.usd)
+    };
+    let sum = format!("{usd} a month");
     match (all.priced, all.unpriced) {
         (0, 0) => String::new(),
         (0, _) => "price unknown".to_owned(),
-        (_, 0) => format!("{most}{sum}"),
-        (_, unpriced) => format!("{most}{sum}, {unpriced} of unknown price not counted"),
+        (_, 0) => sum,
+        (_, unpriced) => format!("{sum}, {unpriced} of unknown price not counted"),
     }
 }
 
@@ -84,7 +92,7 @@ mod tests {
     #[test]
     fn dollars_have_cents_and_commas() {
         let pairs = [
-            (0.0, "$0.00"),
+            (0.0, "<$0.01"),
             (0.004, "<$0.01"),
             (0.005, "$0.01"),
             (1.756, "$1.76"),
@@ -110,6 +118,8 @@ mod tests {
             sum(&[known, Upkeep::UpTo(amount(0.5)), Upkeep::Free]),
             "up to $2.50 a month"
         );
+        let little = Upkeep::UpTo(amount(0.004));
+        assert_eq!(sum(&[little.clone(), little]), "<$0.01 a month");
         assert_eq!(sum(&[Upkeep::Free]), "");
         assert_eq!(monthly(&Upkeep::Unknown), "price unknown");
     }

@@ -1,31 +1,17 @@
 //! One resource outside the stacks in words: its short name, its size, what it is for and why it is the cluster's.
 
 use crate::cloud::outside::{OutsideKind, OutsideResource};
-use crate::common::text::{clean, count};
+use crate::common::text::clean;
 use crate::report::format::grouped;
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Owner, Purpose};
 
 /// `1 load balancer`, `3 rules of security groups`.
 pub(in crate::report) fn counted(kind: OutsideKind, number: usize) -> String {
-    match kind {
-        OutsideKind::GroupRule if number != 1 => format!("{number} rules of security groups"),
-        OutsideKind::Backup if number == 1 => "automated backups of 1 database".to_owned(),
-        OutsideKind::Backup => format!("automated backups of {number} databases"),
-        other => count(number, row(other).name),
-    }
+    row(kind).counted(number)
 }
 
-/// `load balancers`, `automated backups`.
-pub(super) fn plural(kind: OutsideKind) -> String {
-    match kind {
-        OutsideKind::GroupRule => "rules of security groups".to_owned(),
-        OutsideKind::Backup => row(kind).name.to_owned(),
-        other => format!("{}s", row(other).name),
-    }
-}
-
-/// What people call it: the name in an ARN, a record without its zone first. Commands take the whole id.
+/// What people call it: the name in an ARN, a record without its zone first, a rule with its group. Commands take the whole id.
 pub(in crate::report) fn short(resource: &OutsideResource) -> String {
     let id = resource.id.as_str();
     let name = match resource.kind {
@@ -36,9 +22,12 @@ pub(in crate::report) fn short(resource: &OutsideResource) -> String {
         OutsideKind::Key => behind(id, ":key/").map(str::to_owned),
         OutsideKind::Backup => behind(id, ":auto-backup:").map(str::to_owned),
         OutsideKind::DnsRecord => record(id),
-        OutsideKind::Machine
+        OutsideKind::GroupRule if !resource.body.is_empty() => {
+            Some(format!("{id} in {}", resource.body))
+        }
+        OutsideKind::GroupRule
+        | OutsideKind::Machine
         | OutsideKind::ClassicLoadBalancer
-        | OutsideKind::GroupRule
         | OutsideKind::SecurityGroup
         | OutsideKind::Interface
         | OutsideKind::Volume
@@ -114,8 +103,8 @@ pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
             format!("made by stack {kind}, and not in it any more")
         }
         Some(Purpose::Database(id)) => format!("database {id}"),
-        Some(Purpose::Text(text)) => text.clone(),
-        None => match found.owner {
+        Some(Purpose::Text(text)) if *text != short(&found.resource) => text.clone(),
+        Some(Purpose::Text(_)) | None => match found.owner {
             Owner::Kubernetes => format!("tagged by Kubernetes as {cluster}'s"),
             Owner::Stack => format!("tagged as {cluster}'s, and in none of its stacks"),
             Owner::Foreign => label(&found.resource),
@@ -124,10 +113,15 @@ pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
     clean(&text)
 }
 
-/// What the owner calls it: its tag `Name`, and its description.
+/// What the owner calls it, besides its short name: its tag `Name`, and its description.
 fn label(resource: &OutsideResource) -> String {
-    let name = resource.tag("Name").map(|name| format!("\"{name}\""));
-    let parts = name.into_iter().chain(resource.description.clone());
+    let short = short(resource);
+    let name = resource.tag("Name").filter(|name| *name != short);
+    let name = name.map(|name| format!("\"{name}\""));
+    let description = resource.description.clone();
+    let parts = name
+        .into_iter()
+        .chain(description.filter(|text| *text != short));
     parts.collect::<Vec<_>>().join(", ")
 }
 

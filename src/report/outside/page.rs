@@ -6,6 +6,7 @@ use console::{Style, measure_text_width};
 
 use crate::common::terminal::paint;
 use crate::common::text::{clean, listed_line};
+use crate::report::deletion::Stream;
 
 const COLUMNS: usize = 80;
 /// Rows of one kind that a question shows, if no data is lost with them.
@@ -29,8 +30,8 @@ impl Mark {
         }
     }
 
-    fn style(self) -> Style {
-        let style = Style::new().for_stderr();
+    fn style(self, stream: Stream) -> Style {
+        let style = stream.style();
         match self {
             Self::Removed => style.red(),
             Self::Kept => style.cyan(),
@@ -40,16 +41,31 @@ impl Mark {
 }
 
 /// A text that grows by lines.
-#[derive(Debug, Default)]
-pub(super) struct Page(String);
+#[derive(Debug)]
+pub(super) struct Page {
+    text: String,
+    stream: Stream,
+}
 
 impl Page {
+    pub fn of(stream: Stream) -> Self {
+        Self {
+            text: String::new(),
+            stream,
+        }
+    }
+
+    /// An empty one for the same stream.
+    pub fn part(&self) -> Self {
+        Self::of(self.stream)
+    }
+
     pub fn into_text(self) -> String {
-        self.0
+        self.text
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.is_empty()
     }
 
     /// A sentence, `indent` columns to the right.
@@ -72,7 +88,7 @@ impl Page {
     pub fn entry(&mut self, indent: usize, mark: Mark, text: &str) {
         let label = format!("{}{} ", " ".repeat(indent), mark.sign());
         let plain = listed_line(&label, text);
-        let painted = paint(&mark.style(), mark.sign());
+        let painted = paint(&mark.style(self.stream), mark.sign());
         self.push(&plain.replacen(mark.sign(), &painted, 1));
     }
 
@@ -83,12 +99,12 @@ impl Page {
 
     /// Lines made elsewhere.
     pub fn append(&mut self, other: &Self) {
-        self.0.push_str(&other.0);
+        self.text.push_str(&other.text);
     }
 
     fn push(&mut self, text: &str) {
         // Writing to a String can't fail.
-        let _ = writeln!(self.0, "{text}");
+        let _ = writeln!(self.text, "{text}");
     }
 }
 
@@ -151,6 +167,14 @@ mod tests {
             command_lines(2, "aws sts get-caller-identity"),
             "  aws sts get-caller-identity"
         );
+    }
+
+    #[test]
+    fn colours_follow_the_stream_that_is_printed_to() {
+        let style = |stream| Mark::Removed.style(stream);
+        assert_eq!(style(Stream::Stdout), Style::new().for_stdout().red());
+        assert_eq!(style(Stream::Stderr), Style::new().for_stderr().red());
+        assert_ne!(style(Stream::Stdout), style(Stream::Stderr));
     }
 
     #[test]

@@ -37,8 +37,13 @@ pub(super) fn removed(page: &mut Page, view: &DeletionView<'_>, contents: &Conte
             names::counted(kind, of_kind.count())
         });
         let text = format!(
-            "{}, which AWS removes with what it belongs to, within minutes",
-            listed(counted)
+            "{}, which AWS removes with what {}, within minutes",
+            listed(counted),
+            if with_others.len() == 1 {
+                "it belongs to"
+            } else {
+                "they belong to"
+            }
         );
         page.entry(4, Mark::Removed, &text);
     }
@@ -97,8 +102,7 @@ pub(super) fn foreign(page: &mut Page, view: &DeletionView<'_>, contents: &Conte
         let text = "made by stacks that are gone, and of kinds that are not deleted one by one:";
         page.entry(2, Mark::Warning, text);
         rows(page, view, &own);
-        page.line(5, "To delete them:");
-        delete_commands(page, view, &own);
+        delete_commands(page, view, &own, "To delete them");
     }
     if !others.is_empty() {
         page.line(2, &format!("not {cluster}'s, and left alone:"));
@@ -117,24 +121,26 @@ pub(super) fn foreign(page: &mut Page, view: &DeletionView<'_>, contents: &Conte
          then this command deletes the rest."
     );
     page.line(5, &text);
-    let direct = holding.iter().filter(|found| !found.resource.by_aws);
-    let direct: Vec<&Found> = direct.copied().collect();
-    if direct.is_empty() {
-        return;
-    }
-    page.line(5, "Where nobody needs them:");
-    delete_commands(page, view, &direct);
+    delete_commands(page, view, &holding, "Where nobody needs them");
 }
 
-/// One command a kind.
-fn delete_commands(page: &mut Page, view: &DeletionView<'_>, all: &[&Found]) {
-    for kind in kinds(all) {
-        let mut of_kind = all.iter().filter(|found| found.resource.kind == kind);
-        let id = match (of_kind.next(), of_kind.next()) {
-            (Some(only), None) => only.resource.id.as_str(),
-            _ => "ID",
-        };
-        page.command(7, &commands::plain(kind, id, view.region));
+/// A command for each that does not go with another one.
+fn delete_commands(page: &mut Page, view: &DeletionView<'_>, all: &[&Found], when: &str) {
+    let kinds = commands::delete_all(all, view.region);
+    if kinds.is_empty() {
+        return;
+    }
+    let order = if kinds.len() > 1 {
+        ", in this order (AWS takes some minutes to release what uses another one: where it refuses, repeat)"
+    } else {
+        ""
+    };
+    page.line(5, &format!("{when}{order}:"));
+    for (_, commands) in kinds {
+        for command in commands.iter().take(SHOWN) {
+            page.command(7, command);
+        }
+        more(page, commands.len());
     }
 }
 
@@ -161,7 +167,7 @@ pub(super) fn unknown(page: &mut Page, view: &DeletionView<'_>) {
     if all.is_empty() {
         return;
     }
-    let kinds = listed(all.iter().map(|unknown| names::plural(unknown.kind)));
+    let kinds = listed(all.iter().map(|unknown| row(unknown.kind).plural()));
     page.entry(2, Mark::Warning, &format!("could not look for {kinds}:"));
     for (why, of_kinds) in by_reason(all) {
         page.line(5, &clean(why));
@@ -173,12 +179,23 @@ pub(super) fn unknown(page: &mut Page, view: &DeletionView<'_>) {
         let actions: Vec<&str> = actions.into_iter().collect();
         page.line(7, &format!("to look takes {}", actions.join(", ")));
     }
+    page.line(5, &what_it_means(view));
+}
+
+fn what_it_means(view: &DeletionView<'_>) -> String {
     let cluster = &view.plan.cluster;
-    let text = format!(
-        "What there is of them would stay, cost money, and may keep {cluster}-network from being deleted. Nothing is \
-         deleted while that is unknown: fix the causes, or add `--accept unknown`."
-    );
-    page.line(5, &text);
+    let mut unknown = view.inventory.unknown.iter();
+    let network = if unknown.any(|unknown| row(unknown.kind).holds_network) {
+        format!(", and may keep {cluster}-network from being deleted")
+    } else {
+        String::new()
+    };
+    let then = if view.accepts_unknown {
+        "That is accepted."
+    } else {
+        "Nothing is deleted while that is unknown: fix the causes, or add `--accept unknown`."
+    };
+    format!("What there is of them stays and costs money{network}. {then}")
 }
 
 /// The kinds by what kept from looking, which often is the same for several.
