@@ -125,6 +125,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         operation::release(lease, stop.received()).await;
     }
     let lost = lost.map(|who| subject.taken_over(&who));
+    outside.complete(&mut report);
     finish(&cluster, &report, (lost, args.accept), &again)
 }
 
@@ -270,7 +271,12 @@ fn refuse(
         Some(Accept::Unknown) => None,
         None => outside.refusal(again),
     };
-    let Some(why) = plan.refused.clone().or(unknown) else {
+    let Some(why) = plan
+        .refused
+        .clone()
+        .or_else(|| outside.unanswered())
+        .or(unknown)
+    else {
         return Ok(());
     };
     let exit = if why.by_guard {
@@ -314,7 +320,7 @@ impl Work<'_> {
                 clock: &cluster.cloud,
             };
             let plans = (self.plan, &self.outside.plan);
-            let release = self.outside.release(emit);
+            let release = self.outside.release(cluster, emit);
             let work = apply::delete(plans, &cluster.cloud, &about, release, stop);
             lease.hold(|text| emit.note(None, text), work).await
         })
