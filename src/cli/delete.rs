@@ -142,6 +142,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
         operation::release(lease, stop.received()).await;
     }
     let lost = lost.map(|who| subject.taken_over(&who));
+    outside.complete(&mut report);
     finish(&cluster, &report, (lost, args.accept), &again)
 }
 
@@ -321,7 +322,10 @@ fn refusal(plan: &DeletePlan, args: &Args, outside: &Outside, again: &str) -> Op
         Some(Accept::Unknown) => None,
         None => outside.refusal(again),
     };
-    plan.refused.clone().or(unknown)
+    plan.refused
+        .clone()
+        .or_else(|| outside.unanswered())
+        .or(unknown)
 }
 
 fn refuse(why: &Blocked) -> CommandError {
@@ -366,7 +370,7 @@ impl Work<'_> {
                 clock: &cluster.cloud,
             };
             let plans = (self.plan, &self.outside.plan);
-            let release = self.outside.release(emit);
+            let release = self.outside.release(cluster, emit);
             let work = apply::delete(plans, &cluster.cloud, &about, release, stop);
             lease.hold(|text| emit.note(None, text), work).await
         })

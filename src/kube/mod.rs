@@ -27,7 +27,7 @@ pub use ready::{
 };
 pub use serving::{PeerCert, serving_certificate};
 pub use signing::SignedCertificate;
-pub use storage::{ClaimObject, ClaimPod, ObjectState, ServiceObject, VolumeObject};
+pub use storage::{ClaimObject, ClaimPod, ObjectState, ServiceObject, VolumeObject, VolumeSource};
 pub use wait::{WaitOptions, WaitResult, look, wait};
 pub use workload::{WorkloadKind, WorkloadObject, WorkloadRef};
 

@@ -18,7 +18,11 @@ use super::{Api, KubeError};
 /// The CSI driver of EBS, and the plugin in Kubernetes's own tree that it has taken over.
 const EBS: [&str; 2] = ["ebs.csi.aws.com", "kubernetes.io/aws-ebs"];
 /// The controller of a Service of type LoadBalancer holds it with this until its load balancer is gone.
-const BALANCER_FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
+/// The second is that of the AWS Load Balancer Controller.
+const BALANCER_FINALIZERS: [&str; 2] = [
+    "service.kubernetes.io/load-balancer-cleanup",
+    "service.k8s.aws/resources",
+];
 /// Annotations of a claim: what was asked to make its volume.
 const PROVISIONER: [&str; 2] = [
     "volume.kubernetes.io/storage-provisioner",
@@ -46,12 +50,23 @@ pub struct ServiceObject {
     pub address: Option<String>,
 }
 
+/// Where the data of a PersistentVolume is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VolumeSource {
+    Ebs,
+    /// On the disk of a machine (`local`, `hostPath`): it ends with the machine.
+    Machine,
+    /// With another driver, by its name: `efs.csi.aws.com`, `nfs`.
+    Other(String),
+}
+
 /// A PersistentVolume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeObject {
     pub object: ObjectState,
     /// The EBS volume behind it; `None` for other kinds of volumes.
     pub volume_id: Option<String>,
+    pub source: VolumeSource,
     /// Namespace and name of its claim, whether that still exists or not.
     pub claim: Option<(String, String)>,
     /// Its size, rounded up.
@@ -136,7 +151,7 @@ fn service(found: core::Service) -> Option<ServiceObject> {
     let has = object
         .finalizers
         .iter()
-        .any(|name| name == BALANCER_FINALIZER);
+        .any(|name| BALANCER_FINALIZERS.contains(&name.as_str()));
     if wanted.as_deref() != Some("LoadBalancer") && !has {
         return None;
     }
@@ -153,6 +168,7 @@ impl From<core::PersistentVolume> for VolumeObject {
     fn from(found: core::PersistentVolume) -> Self {
         let object = ObjectState::of(&found.metadata);
         let spec = found.spec.unwrap_or_default();
+        let source = source(&spec);
         let by_driver = spec
             .csi
             .filter(|csi| EBS.contains(&csi.driver.as_str()))
@@ -164,6 +180,7 @@ impl From<core::PersistentVolume> for VolumeObject {
         Self {
             object,
             volume_id: by_driver.or(in_tree).map(last),
+            source,
             claim: spec
                 .claim_ref
                 .and_then(|claim| Some((claim.namespace?, claim.name?))),
@@ -173,6 +190,24 @@ impl From<core::PersistentVolume> for VolumeObject {
                 .persistent_volume_reclaim_policy
                 .unwrap_or_else(|| "Retain".to_owned()),
         }
+    }
+}
+
+fn source(spec: &core::PersistentVolumeSpec) -> VolumeSource {
+    if let Some(csi) = &spec.csi {
+        return match csi.driver.as_str() {
+            driver if EBS.contains(&driver) => VolumeSource::Ebs,
+            driver => VolumeSource::Other(driver.to_owned()),
+        };
+    }
+    if spec.aws_elastic_block_store.is_some() {
+        VolumeSource::Ebs
+    } else if spec.local.is_some() || spec.host_path.is_some() {
+        VolumeSource::Machine
+    } else if spec.nfs.is_some() {
+        VolumeSource::Other("nfs".to_owned())
+    } else {
+        VolumeSource::Other("of another kind".to_owned())
     }
 }
 
@@ -272,9 +307,19 @@ mod tests {
     #[test]
     fn volume_of_another_driver_has_no_ebs_volume() {
         let efs = json!({"driver": "efs.csi.aws.com", "volumeHandle": "fs-0abc"});
-        assert_eq!(volume(&json!({ "csi": efs })).volume_id, None);
-        let path = volume(&json!({"hostPath": {"path": "/data"}}));
-        assert_eq!(path.volume_id, None);
+        let efs = volume(&json!({ "csi": efs }));
+        let driver = VolumeSource::Other("efs.csi.aws.com".to_owned());
+        assert_eq!((efs.volume_id, efs.source), (None, driver));
+        for on_disk in [
+            json!({"hostPath": {"path": "/data"}}),
+            json!({"local": {"path": "/data"}}),
+        ] {
+            let found = volume(&on_disk);
+            assert_eq!(
+                (found.volume_id, found.source),
+                (None, VolumeSource::Machine)
+            );
+        }
     }
 
     #[test]
@@ -324,7 +369,9 @@ mod tests {
             service(serde_json::from_value(found).unwrap()).is_some()
         };
         assert!(of("LoadBalancer", json!([])));
-        assert!(of("ClusterIP", json!([BALANCER_FINALIZER])));
+        for finalizer in BALANCER_FINALIZERS {
+            assert!(of("ClusterIP", json!([finalizer])), "{finalizer}");
+        }
         assert!(!of("ClusterIP", json!(["example.com/other"])));
     }
 

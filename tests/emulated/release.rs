@@ -226,8 +226,14 @@ fn a_volume_that_can_not_be_protected_refuses_before_the_first_stack() {
 fn without_an_api_the_load_balancer_goes_through_aws() {
     let used = Used::new("voiceless");
     used.cluster.server.fail_after(0, Outage::HangUp);
-    used.delete(&[])
+    let before = used.cluster.world.standing();
+    used.delete(&[]).ends(5).tells("leave --server out");
+    assert_eq!(used.cluster.world.standing(), before);
+    used.cluster
+        .world
+        .run(&["delete", "voiceless", "--confirm", "voiceless"])
         .ends(0)
+        .tells("are not protected")
         .tells(&used.volume)
         .tells("voiceless is deleted");
     assert_eq!(used.by_controllers.load(Ordering::SeqCst), 0);

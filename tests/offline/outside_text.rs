@@ -11,7 +11,7 @@ use kube_cfn::plan::{Blocked, Code, DeletePlan};
 use kube_cfn::report::deletion::{self as stacks_text, Stream};
 use kube_cfn::report::outside::{self, DeletionView};
 use kube_cfn::stacks::StackKind;
-use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume, Workload};
+use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume, VolumeSource, Workload};
 use kube_cfn::sweep::{
     Disposition, Found, Inventory, Orphan, Owner, Purpose, Seen, SweepReport, UnknownKind,
 };
@@ -173,6 +173,7 @@ fn objects() -> Objects {
     let of_volume = |id: &str, claim: &str, gib| Volume {
         name: format!("pvc-{id}"),
         volume_id: Some(id.to_owned()),
+        source: VolumeSource::Ebs,
         claim: Some(claim.to_owned()),
         gib: Some(gib),
         reclaim_policy: "Delete".to_owned(),
@@ -180,12 +181,14 @@ fn objects() -> Objects {
     let claim = |namespace: &str, name: &str| Claim {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
+        uid: format!("uid-{name}"),
     };
     let workload = |kind: &str, namespace: &str, name: &str, replicas| Workload {
         kind: kind.to_owned(),
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         replicas,
+        operator: None,
     };
     let address = "a4f5c6d7e8f90123456789abcdef0123-50dc6c495c0c9188.elb.eu-west-1.amazonaws.com";
     Objects {
@@ -448,6 +451,11 @@ fn untagged_volumes_are_lost_with_their_claims() {
     let of = |name: &str, volume_id: Option<&str>, reclaim_policy: &str| Volume {
         name: name.to_owned(),
         volume_id: volume_id.map(str::to_owned),
+        source: match volume_id {
+            Some(_) => VolumeSource::Ebs,
+            None if name == "files" => VolumeSource::Other("efs.csi.aws.com".to_owned()),
+            None => VolumeSource::Machine,
+        },
         claim: Some(format!("shop/{name}")),
         gib: Some(5),
         reclaim_policy: reclaim_policy.to_owned(),
@@ -458,6 +466,7 @@ fn untagged_volumes_are_lost_with_their_claims() {
         volumes: vec![
             of("static", Some("vol-0eeeeeeeeeeeeeeee"), "Delete"),
             of("files", None, "Delete"),
+            of("scratch", None, "Retain"),
             of("imported", Some("vol-0dddddddddddddddd"), "Retain"),
         ],
         ..Objects::default()
@@ -468,15 +477,31 @@ fn untagged_volumes_are_lost_with_their_claims() {
             .collect()
     };
     let json = case.json();
-    assert_eq!(ids(&json, "lostVolumes"), [""; 0]);
+    assert_eq!(
+        ids(&json, "lostVolumes"),
+        ["scratch"],
+        "on a machine's disk"
+    );
     assert_eq!(ids(&json, "keptVolumes").len(), 3);
+    let text = case.text();
+    assert!(
+        text.contains("1 PersistentVolume gets the reclaim policy Retain"),
+        "{text}"
+    );
+    assert!(
+        text.contains("!! 1 volume, 5 GiB lost with its machine"),
+        "{text}"
+    );
     case.delete_volumes = true;
     let json = case.json();
     assert_eq!(
         ids(&json, "lostVolumes"),
-        ["vol-0eeeeeeeeeeeeeeee", "files"]
+        ["vol-0eeeeeeeeeeeeeeee", "scratch"]
     );
-    assert_eq!(ids(&json, "keptVolumes"), ["vol-0dddddddddddddddd"]);
+    assert_eq!(
+        ids(&json, "keptVolumes"),
+        ["files", "vol-0dddddddddddddddd"]
+    );
     check("untagged", &case.text());
 }
 

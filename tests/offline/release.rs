@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use kube_cfn::common::Clock;
 use kube_cfn::events::{Emitter, Event, SweepPart};
 use kube_cfn::kube::Api;
-use kube_cfn::sweep::kubernetes::{Objects, Released, objects, release};
+use kube_cfn::sweep::kubernetes::{Objects, Released, Wanted, objects, release, workloads};
 use serde_json::Value;
 
 use crate::apiserver::ApiServer;
@@ -37,6 +37,7 @@ pub struct Ran {
     pub released: Released,
     pub seconds: i64,
     pub events: Vec<Vec<SweepPart>>,
+    pub notes: Vec<String>,
 }
 
 pub fn run<T>(work: impl Future<Output = T>) -> T {
@@ -49,7 +50,9 @@ pub fn run<T>(work: impl Future<Output = T>) -> T {
 pub fn seen(server: &ApiServer) -> Objects {
     run(async {
         let api = Api::connect(&server.connection()).unwrap();
-        objects(&api).await.unwrap()
+        let mut seen = objects(&api).await.unwrap();
+        seen.workloads = workloads(&api, &seen.claims).await.unwrap();
+        seen
     })
 }
 
@@ -70,12 +73,23 @@ pub fn released_of(server: &ApiServer, objects: &Objects, delete_volumes: bool) 
             events: &sender,
             clock: &clock,
         };
-        release(&api, objects, delete_volumes, emit).await
+        let ids = objects
+            .volumes
+            .iter()
+            .filter_map(|one| one.volume_id.clone());
+        let by_aws = ids.filter(|id| !id.contains("untagged")).collect();
+        let wanted = Wanted {
+            delete_volumes,
+            by_aws: &by_aws,
+            region: "eu-west-1",
+        };
+        release(&api, objects, wanted, emit).await
     });
-    let mut seen = Vec::new();
+    let (mut seen, mut notes) = (Vec::new(), Vec::new());
     while let Ok(event) = events.try_recv() {
         match event {
             Event::Sweep { parts, .. } => seen.push(parts),
+            Event::Note { text, .. } => notes.push(text),
             other => panic!("{other:?}"),
         }
     }
@@ -83,6 +97,7 @@ pub fn released_of(server: &ApiServer, objects: &Objects, delete_volumes: bool) 
         released,
         seconds: clock.now().duration_since(begin).as_secs(),
         events: seen,
+        notes,
     }
 }
 

@@ -1,29 +1,37 @@
 //! What a deletion has to do with outside the stacks: what is there, what Kubernetes says of its own objects, and whether
 //! enough is known to begin.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::apply::{OutsidePlan, Released};
+use crate::apply::{OutsidePlan, Released, RunOutcome, RunReport};
 use crate::cli::api_access::ApiArgs;
 use crate::cli::cluster::Cluster;
 use crate::cli::error::CommandError;
 use crate::cloud::CloudError;
+use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::Clock;
 use crate::events::Emitter;
 use crate::kube::Api;
 use crate::plan::{Blocked, Code, Survey};
 use crate::stacks::{API_HOST, StackKind};
-use crate::sweep::{self, Disposition, Inventory, Owner, Scope, Seen, kinds, kubernetes};
+use crate::sweep::kinds;
+use crate::sweep::kubernetes::{Objects, Volume, Wanted};
+use crate::sweep::{self, Disposition, Found, Inventory, Owner, Purpose, Scope, Seen, kubernetes};
 
 /// How long Kubernetes has for a first answer; without one its Services are deleted by AWS.
-const API_TIMEOUT: Duration = Duration::from_secs(15);
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+/// How long it then has for its lists: a large cluster has many pages.
+const LISTS: Duration = Duration::from_mins(3);
 
 /// What was found outside the stacks, before consent.
 pub struct Outside {
     pub plan: OutsidePlan,
     pub seen: Seen,
-    /// The API, while it answers.
-    api: Option<Api>,
+    /// The name of the API and how it is reached, where it has answered.
+    api: Option<(String, ApiArgs)>,
+    /// The address that was given for it.
+    server: Option<String>,
 }
 
 impl Outside {
@@ -34,14 +42,15 @@ impl Outside {
         api: &ApiArgs,
         delete_volumes: bool,
     ) -> Result<Self, CommandError> {
-        let (plan, (api, seen)) = futures::join!(
+        let (plan, (host, seen)) = futures::join!(
             look_at_account(cluster, survey, delete_volumes),
-            look_at_kubernetes(cluster, survey, api)
+            look_at_kubernetes(cluster, survey, api, delete_volumes)
         );
         Ok(Self {
             plan: plan?,
             seen,
-            api,
+            api: host.map(|host| (host, api.clone())),
+            server: api.server().map(str::to_owned),
         })
     }
 
@@ -92,22 +101,129 @@ impl Outside {
         })
     }
 
-    /// What Kubernetes does before the first stack. Without its API there is nothing that it could do.
-    pub async fn release<K: Clock>(&self, emit: Emitter<'_, K>) -> Released {
-        let (Some(api), Seen::Objects(objects)) = (&self.api, &self.seen) else {
+    /// Why nothing may be deleted: whoever gives an address wants Kubernetes to do its part.
+    pub fn unanswered(&self) -> Option<Blocked> {
+        let (Some(server), Seen::Silent(why)) = (&self.server, &self.seen) else {
+            return None;
+        };
+        Some(Blocked::by_guard(
+            Code::NotLookedFor,
+            format!("Kubernetes was not asked through --server {server}: {why}"),
+            "fix the tunnel or the right; or leave --server out (KUBE_CFN_SERVER too): load balancers are then removed by \
+             AWS's calls, and volumes are not protected from the cluster's own controllers"
+                .to_owned(),
+        ))
+    }
+
+    /// What Kubernetes does before the first stack. Without its API there is nothing that it could do. The certificate is a
+    /// new one: the question may have waited for longer than one is valid.
+    pub async fn release<K: Clock>(&self, cluster: &Cluster, emit: Emitter<'_, K>) -> Released {
+        let (Some((host, args)), Seen::Objects(objects)) = (&self.api, &self.seen) else {
             return Ok(Vec::new());
         };
-        let released = kubernetes::release(api, objects, self.plan.delete_volumes, emit).await;
+        let api = connect(cluster, host, args).await.map_err(|why| {
+            Blocked::by_guard(
+                Code::NotLookedFor,
+                format!("Kubernetes can't be asked any more: {why}; nothing was deleted"),
+                "run the same command again: it looks again".to_owned(),
+            )
+        })?;
+        let by_aws = self
+            .plan
+            .shown
+            .found
+            .iter()
+            .filter(|one| self.is_deleted_volume(one));
+        let wanted = Wanted {
+            delete_volumes: self.plan.delete_volumes,
+            by_aws: &by_aws
+                .map(|one| one.resource.id.clone())
+                .collect::<BTreeSet<_>>(),
+            region: &cluster.identity.region,
+        };
+        let released = kubernetes::release(&api, objects, wanted, emit).await;
         match released.refused {
             None => Ok(released.left),
             Some(why) => Err(Blocked::by_guard(
                 Code::VolumesNotKept,
-                format!("{why}; no stack was deleted"),
-                "see why Kubernetes refuses; with `--delete-volumes` the volumes are deleted"
+                format!("{why}; no stack and no volume was deleted"),
+                "remove the cause that Kubernetes names (a webhook, a missing right, a controller), or set the policy of each \
+                 by hand with `kubectl patch pv NAME -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'`; then run \
+                 the same command again"
                     .to_owned(),
             )),
         }
     }
+
+    fn is_deleted_volume(&self, found: &Found) -> bool {
+        let is_of_claim = found.owner == Owner::Kubernetes && self.plan.delete_volumes;
+        found.resource.kind == OutsideKind::Volume
+            && (is_of_claim || found.disposition == Disposition::Removed)
+    }
+
+    /// Adds what only Kubernetes's objects told: volumes that no tag shows, which no later look could find, and those that
+    /// were to be kept and that the last look did not find.
+    pub fn complete(&self, report: &mut RunReport) {
+        let Seen::Objects(Objects { volumes, .. }) = &self.seen else {
+            return;
+        };
+        if report.outcome() != RunOutcome::Done {
+            return;
+        }
+        let shown = &self.plan.shown.found;
+        let is_listed = |id: &str| shown.iter().any(|one| one.resource.id == id);
+        let stays = |one: &&Volume| {
+            let is_listed = one.volume_id.as_deref().is_none_or(is_listed);
+            !is_listed && !(self.plan.delete_volumes && one.reclaim_policy != "Retain")
+        };
+        let unlisted = volumes.iter().filter(stays).filter_map(untagged);
+        let mut unknown = report.outside.unknown.iter();
+        if !unknown.any(|one| one.kind == OutsideKind::Volume) {
+            let is_kept = |one: &&Found| {
+                one.resource.kind == OutsideKind::Volume
+                    && one.owner == Owner::Kubernetes
+                    && one.disposition == Disposition::Kept
+                    && !self.plan.delete_volumes
+            };
+            let seen = report.outside.kept.iter();
+            let seen: BTreeSet<&str> = seen.map(|one| one.resource.id.as_str()).collect();
+            for found in shown.iter().filter(is_kept) {
+                let id = found.resource.id.as_str();
+                if !seen.contains(id) {
+                    let text = format!("volume {id} was to be kept and is gone");
+                    report.unfinished.push(text);
+                }
+            }
+        }
+        report.outside.kept.extend(unlisted);
+    }
+}
+
+/// A volume that only its `PersistentVolume` shows.
+fn untagged(volume: &Volume) -> Option<Found> {
+    let purpose = match &volume.claim {
+        Some(claim) => Purpose::Claim(claim.clone()),
+        None => Purpose::Volume(volume.name.clone()),
+    };
+    Some(Found {
+        resource: OutsideResource {
+            bytes: volume.gib.map(|gib| gib.saturating_mul(1 << 30)),
+            ..OutsideResource::new(OutsideKind::Volume, volume.volume_id.clone()?)
+        },
+        owner: Owner::Kubernetes,
+        purpose: Some(purpose),
+        disposition: Disposition::Kept,
+    })
+}
+
+/// The API with a new certificate.
+async fn connect(cluster: &Cluster, host: &str, args: &ApiArgs) -> Result<Api, String> {
+    let reached = cluster.api().connect(host, args).await;
+    let reached = reached.map_err(|error| error.to_string())?;
+    if let Some(why) = reached.no_credentials_reason {
+        return Err(why);
+    }
+    Api::connect(&reached.connection).map_err(|error| args.explain(&error))
 }
 
 async fn look_at_account(
@@ -124,38 +240,54 @@ async fn look_at_account(
     })
 }
 
-/// What Kubernetes has, where its control plane still exists.
+/// What Kubernetes has, and the name of its API where that answers. There is none only without a control plane.
 async fn look_at_kubernetes(
     cluster: &Cluster,
     survey: &Survey,
     args: &ApiArgs,
-) -> (Option<Api>, Seen) {
+    delete_volumes: bool,
+) -> (Option<String>, Seen) {
     let of = |kind: StackKind| {
         let kind = kind.to_string();
         survey.found.iter().find(move |found| found.kind == kind)
     };
-    let host = of(StackKind::Edge).and_then(|edge| edge.outputs.get(API_HOST));
-    let (Some(host), Some(_)) = (host, of(StackKind::ControlPlane)) else {
+    if of(StackKind::ControlPlane).is_none() {
         return (None, Seen::NoApi);
+    }
+    let host = of(StackKind::Edge).and_then(|edge| edge.outputs.get(API_HOST));
+    let Some(host) = host else {
+        let why = "its address is not known, as the edge stack is gone or has no output";
+        return (None, Seen::Silent(why.to_owned()));
     };
-    let asked = async {
-        let reached = cluster.api().connect(host, args).await;
-        let reached = reached.map_err(|error| error.to_string())?;
-        if let Some(why) = reached.no_credentials_reason {
-            return Err(why);
-        }
-        let api = Api::connect(&reached.connection).map_err(|error| args.explain(&error))?;
-        let objects = kubernetes::objects(&api).await;
-        let objects = objects.map_err(|error| args.explain(&error))?;
-        Ok((api, objects))
+    let first = async {
+        let api = connect(cluster, host, args).await?;
+        let version = api.version().await;
+        version.map_err(|error| args.explain(&error))?;
+        Ok(api)
     };
-    let seconds = API_TIMEOUT.as_secs();
-    let late = || Err(format!("no answer within {seconds} seconds"));
-    match tokio::time::timeout(API_TIMEOUT, asked)
+    let looked = async {
+        let api = within(FIRST_ANSWER, first).await?;
+        within(LISTS, async {
+            let explain = |error| args.explain(&error);
+            let mut objects = kubernetes::objects(&api).await.map_err(explain)?;
+            if delete_volumes {
+                let workloads = kubernetes::workloads(&api, &objects.claims).await;
+                objects.workloads = workloads.map_err(explain)?;
+            }
+            Ok(objects)
+        })
         .await
-        .unwrap_or_else(|_| late())
-    {
-        Ok((api, objects)) => (Some(api), Seen::Objects(objects)),
+    };
+    match looked.await {
+        Ok(objects) => (Some(host.clone()), Seen::Objects(objects)),
         Err(why) => (None, Seen::Silent(why)),
     }
+}
+
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or_else(|_| Err(format!("no answer within {} seconds", limit.as_secs())))
 }

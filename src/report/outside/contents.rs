@@ -7,7 +7,7 @@ use crate::cloud::outside::OutsideKind;
 use crate::forecast::prices::Prices;
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps, left, of_volume, upkeep};
 use crate::sweep::kinds::End;
-use crate::sweep::kubernetes::{Objects, Volume};
+use crate::sweep::kubernetes::{Objects, Volume, VolumeSource};
 use crate::sweep::{Disposition, Found, Purpose, Seen};
 
 /// Everything, sorted by what becomes of it.
@@ -32,6 +32,7 @@ pub(super) struct Disk<'a> {
     /// Its EBS id, or the name of a `PersistentVolume` that is none of EBS.
     pub id: String,
     pub is_ebs: bool,
+    pub source: VolumeSource,
     /// Whether only its `PersistentVolume` says that it is the cluster's: no tag does.
     pub is_untagged: bool,
     pub bytes: Option<u64>,
@@ -104,6 +105,7 @@ impl<'a> Contents<'a> {
                 found: None,
                 id: volume.volume_id.clone().unwrap_or(volume.name.clone()),
                 is_ebs: volume.volume_id.is_some(),
+                source: volume.source.clone(),
                 is_untagged: looked && volume.volume_id.is_some(),
                 bytes: volume.gib.map(|gib| gib.saturating_mul(1 << 30)),
                 state: None,
@@ -131,9 +133,14 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// Whether Kubernetes deletes what is behind a `PersistentVolume` when its claim goes.
+/// Whether the data of a `PersistentVolume` goes: a claim of EBS is deleted, a machine's disk ends with it. Claims of other
+/// drivers are not deleted.
 fn is_lost(volume: &Volume, view: &DeletionView<'_>) -> bool {
-    view.delete_volumes && volume.reclaim_policy != "Retain"
+    match volume.source {
+        VolumeSource::Ebs => view.delete_volumes && volume.reclaim_policy != "Retain",
+        VolumeSource::Machine => true,
+        VolumeSource::Other(_) => false,
+    }
 }
 
 /// Whether something that a template announces has to be said: what was found is said as it was found, and a log group
@@ -193,6 +200,7 @@ fn disk<'a>(
         found: Some(found),
         id: resource.id.clone(),
         is_ebs: true,
+        source: VolumeSource::Ebs,
         is_untagged: false,
         bytes: resource.bytes,
         state: resource.state.clone(),

@@ -8,24 +8,42 @@ use super::contents::{Contents, Disk};
 use super::page::{Mark, Page, SHOWN, listed};
 use super::{DeletionView, MORE, commands, money, names};
 use crate::cloud::outside::OutsideKind;
-use crate::common::text::count;
+use crate::common::text::{clean, count};
 use crate::forecast::prices::{Meter, PriceKey, Prices};
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps};
+use crate::sweep::kubernetes::VolumeSource;
 use crate::sweep::{Found, kinds};
 
 /// Volumes that are deleted, each of them: their data is gone.
 pub(super) fn lost(page: &mut Page, view: &DeletionView<'_>, contents: &Contents<'_>) {
-    let all = &contents.lost_volumes;
+    let lost = contents.lost_volumes.iter();
+    let (of_machines, all): (Vec<&Disk>, Vec<&Disk>) =
+        lost.partition(|disk| disk.source == VolumeSource::Machine);
+    if !of_machines.is_empty() {
+        let whose = if of_machines.len() == 1 {
+            "its machine"
+        } else {
+            "their machines"
+        };
+        let text = format!(
+            "{} lost with {whose}, on whose disk the data is:",
+            volumes(&of_machines)
+        );
+        page.entry(2, Mark::Warning, &text);
+        for disk in of_machines {
+            page.row(5, &row(disk, false), &tail(disk));
+        }
+    }
     if all.is_empty() {
         return;
     }
     let text = format!(
         "{} deleted for good, with all data in {}:",
-        volumes(all),
+        volumes(&all),
         if all.len() == 1 { "it" } else { "them" }
     );
     page.entry(2, Mark::Warning, &text);
-    for disk in all {
+    for disk in &all {
         page.row(5, &row(disk, false), &tail(disk));
     }
     if let Some(first) = all.iter().find(|disk| disk.is_ebs) {
@@ -64,7 +82,10 @@ fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
         return;
     }
     let costs = Upkeeps::of(all.iter().map(|disk| &disk.upkeep));
-    let head = listed([volumes(all), money::together(&costs)]);
+    let head = listed([
+        volumes(&all.iter().collect::<Vec<_>>()),
+        money::together(&costs),
+    ]);
     page.entry(4, Mark::Kept, &head);
     let mut shown: Vec<&Disk<'_>> = all.iter().collect();
     if shown.len() > SHOWN {
@@ -137,7 +158,7 @@ pub(super) fn size(bytes: Option<u64>) -> String {
 }
 
 /// `3 volumes, 70 GiB`.
-fn volumes(all: &[Disk<'_>]) -> String {
+fn volumes(all: &[&Disk<'_>]) -> String {
     let bytes = all
         .iter()
         .filter_map(|disk| disk.bytes)
@@ -173,12 +194,14 @@ fn row(disk: &Disk<'_>, with_cost: bool) -> String {
 
 /// What is behind the columns: the claim.
 fn tail(disk: &Disk<'_>) -> String {
-    let origin = if !disk.is_ebs {
-        " (not an EBS volume: its driver has the data)"
-    } else if disk.is_untagged {
-        " (without the cluster's tags)"
-    } else {
-        ""
+    let origin = match &disk.source {
+        VolumeSource::Other(driver) => format!(
+            " (not deleted: its driver {} has it; delete its claim first)",
+            clean(driver)
+        ),
+        VolumeSource::Machine => " (local or hostPath)".to_owned(),
+        VolumeSource::Ebs if disk.is_untagged => " (without the cluster's tags)".to_owned(),
+        VolumeSource::Ebs => String::new(),
     };
     format!("{}{origin}", disk.words)
 }

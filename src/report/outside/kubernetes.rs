@@ -6,7 +6,7 @@ use super::kept::more;
 use super::page::{Mark, Page, SHOWN, listed};
 use crate::common::text::{clean, count};
 use crate::sweep::Seen;
-use crate::sweep::kubernetes::{Objects, Workload};
+use crate::sweep::kubernetes::{Objects, Volume, Workload};
 
 /// What goes through Kubernetes.
 pub(super) fn section(page: &mut Page, view: &DeletionView<'_>, contents: &Contents<'_>) {
@@ -31,7 +31,7 @@ fn silent(page: &mut Page, why: &str, delete_volumes: bool) {
     let volumes = if delete_volumes {
         "Volumes are deleted as soon as their machines are gone; nothing is shut down in order before that."
     } else {
-        "Volumes are kept."
+        "Volumes are not deleted here, and are not protected from the cluster's own controllers while those still run."
     };
     let text = format!(
         "Its load balancers are removed by AWS's calls, once the machines are gone. Claims are known by the tags of their \
@@ -60,15 +60,15 @@ fn first(page: &mut Page, objects: &Objects, delete_volumes: bool) {
     }
     more(&mut lines, services.len());
     if delete_volumes {
-        scaled(&mut lines, workloads);
+        stopping(&mut lines, workloads);
         if !claims.is_empty() {
             let text = format!("{}, with the volumes below", count(claims.len(), "claim"));
             lines.entry(4, Mark::Removed, &text);
         }
     } else {
-        let lost = volumes
-            .iter()
-            .filter(|volume| volume.reclaim_policy != "Retain");
+        let is_open =
+            |volume: &&Volume| volume.volume_id.is_some() && volume.reclaim_policy != "Retain";
+        let lost = volumes.iter().filter(is_open);
         let number = lost.count();
         if number > 0 {
             let (verb, whose) = if number == 1 {
@@ -89,12 +89,12 @@ fn first(page: &mut Page, objects: &Objects, delete_volumes: bool) {
     }
 }
 
-fn scaled(lines: &mut Page, workloads: &[Workload]) {
+fn stopping(lines: &mut Page, workloads: &[Workload]) {
     if workloads.is_empty() {
         return;
     }
     let text = format!(
-        "{} scaled to zero first, as they use claims:",
+        "{} stopped first, as their pods use claims:",
         count(workloads.len(), "workload")
     );
     lines.entry(4, Mark::Removed, &text);
@@ -104,10 +104,23 @@ fn scaled(lines: &mut Page, workloads: &[Workload]) {
             namespace,
             name,
             replicas,
+            operator,
         } = workload;
-        let replicas = replicas.map(|number| format!("{number} running"));
+        let how = stopped(kind, *replicas);
+        let operator = operator.as_ref();
+        let operator = operator.map(|name| format!("{name} may start it again"));
         let name = format!("{kind} {namespace}/{name}");
-        lines.line(6, &listed([name].into_iter().chain(replicas)));
+        lines.line(6, &listed([name, how].into_iter().chain(operator)));
     }
     more(lines, workloads.len());
+}
+
+/// What is done to one, as its kind is stopped.
+fn stopped(kind: &str, replicas: Option<u32>) -> String {
+    match (kind, replicas) {
+        (_, Some(replicas)) => format!("scaled from {replicas} to zero"),
+        ("Job" | "CronJob", None) => "suspended".to_owned(),
+        ("DaemonSet" | "Pod", None) => "deleted".to_owned(),
+        (_, None) => "its pods deleted".to_owned(),
+    }
 }

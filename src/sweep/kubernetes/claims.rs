@@ -10,10 +10,10 @@ use crate::common::Clock;
 use crate::common::text::count;
 use crate::kube::{ClaimObject, ClaimPod, KubeError, VolumeObject, WorkloadRef};
 
-use super::Objects;
 use super::look::{Names, name, of_ebs, uses};
 use super::rounds::{Movement, Run, some};
 use super::workloads::{Chain, chain};
+use super::{Objects, Wanted};
 
 /// What is left, as one round sees it.
 #[derive(Default)]
@@ -27,8 +27,9 @@ struct Left {
 /// What is known from round to round.
 struct Claims<'a> {
     objects: &'a Objects,
-    /// Namespace and name of the claims that were shown.
-    shown: Names,
+    wanted: Wanted<'a>,
+    /// The claims that were shown, with their uids.
+    shown: BTreeMap<(String, String), &'a str>,
     movement: Movement,
     left: Left,
     most: [usize; 3],
@@ -44,12 +45,18 @@ struct Claims<'a> {
 }
 
 /// Deletes the claims that were shown.
-pub async fn delete<K: Clock>(run: &Run<'_, K>, objects: &Objects, left: &mut Vec<String>) {
+pub async fn delete<K: Clock>(
+    run: &Run<'_, K>,
+    objects: &Objects,
+    wanted: Wanted<'_>,
+    left: &mut Vec<String>,
+) {
     let shown = objects.claims.iter();
     let mut claims = Claims {
         objects,
+        wanted,
         shown: shown
-            .map(|one| (one.namespace.clone(), one.name.clone()))
+            .map(|one| ((one.namespace.clone(), one.name.clone()), one.uid.as_str()))
             .collect(),
         movement: run.movement(),
         left: Left::default(),
@@ -92,7 +99,8 @@ impl Claims<'_> {
         let volumes = run.ask(async || run.api.persistent_volumes().await).await?;
         let (mine, others): (Vec<_>, Vec<_>) = of_ebs(&claims, &volumes)
             .cloned()
-            .partition(|claim| self.shown.contains(&name(claim)));
+            .partition(|claim| self.shown.get(&name(claim)) == Some(&claim.object.uid.as_str()));
+        let later: Names = others.iter().map(name).collect();
         for claim in others {
             self.notes.insert(format!(
                 "claim {} was made after the question: it is not deleted through Kubernetes",
@@ -103,20 +111,24 @@ impl Claims<'_> {
         self.left = Left {
             pods: pods.into_iter().filter(|pod| uses(pod, &names)).collect(),
             claims: mine,
-            volumes: self.released(volumes),
+            volumes: self.released(volumes, &later),
         };
         Ok(())
     }
 
-    /// The volumes that Kubernetes deletes with their claims; of those that it keeps a note.
-    fn released(&mut self, volumes: Vec<VolumeObject>) -> Vec<VolumeObject> {
+    /// The volumes that Kubernetes deletes with their claims; of those that it keeps a note. `later` are the claims made
+    /// after the question.
+    fn released(&mut self, volumes: Vec<VolumeObject>, later: &Names) -> Vec<VolumeObject> {
         let mut deleted = Vec::new();
         for volume in volumes {
             let (Some(id), Some(claim)) = (&volume.volume_id, &volume.claim) else {
                 continue;
             };
             let is_shown = |one: &super::Volume| one.name == volume.object.name;
-            if !self.shown.contains(claim) && !self.objects.volumes.iter().any(is_shown) {
+            let is_late = later.contains(claim);
+            if is_late
+                || !self.shown.contains_key(claim) && !self.objects.volumes.iter().any(is_shown)
+            {
                 continue;
             }
             if volume.reclaim_policy == "Delete" {
@@ -124,8 +136,10 @@ impl Claims<'_> {
                 continue;
             }
             self.notes.insert(format!(
-                "PersistentVolume {} has reclaim policy {}: Kubernetes keeps {id}, AWS deletes it later",
-                volume.object.name, volume.reclaim_policy
+                "PersistentVolume {} has reclaim policy {}: Kubernetes keeps it, {}",
+                volume.object.name,
+                volume.reclaim_policy,
+                self.wanted.later(id)
             ));
         }
         deleted
@@ -269,8 +283,9 @@ impl Claims<'_> {
         for volume in &self.left.volumes {
             let id = volume.volume_id.as_deref().unwrap_or_default();
             lines.push(format!(
-                "PersistentVolume {} ({id}) is still there: AWS deletes the volume later",
-                volume.object.name
+                "PersistentVolume {} ({id}) is still there: {}",
+                volume.object.name,
+                self.wanted.later(id)
             ));
         }
         lines

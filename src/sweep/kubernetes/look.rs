@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::workloads::{Chain, chain};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::rounds::AT_ONCE;
+use super::workloads::chain;
 use super::{Claim, Objects, Service, Volume, Workload};
 use crate::kube::{Api, ClaimObject, ClaimPod, KubeError, VolumeObject};
 
@@ -10,14 +13,19 @@ use crate::kube::{Api, ClaimObject, ClaimPod, KubeError, VolumeObject};
 pub type Names = BTreeSet<(String, String)>;
 
 pub async fn objects(api: &Api) -> Result<Objects, KubeError> {
-    let (services, volumes, claims, pods) = futures::try_join!(
+    let (services, volumes, claims) = futures::try_join!(
         api.load_balancer_services(),
         api.persistent_volumes(),
         api.claims(),
-        api.claim_pods(),
     )?;
-    let names: Names = of_ebs(&claims, &volumes).map(name).collect();
-    let workloads = workloads(api, pods.iter().filter(|pod| uses(pod, &names))).await?;
+    let mut of_ebs: Vec<Claim> = of_ebs(&claims, &volumes)
+        .map(|claim| Claim {
+            namespace: claim.object.namespace.clone(),
+            name: claim.object.name.clone(),
+            uid: claim.object.uid.clone(),
+        })
+        .collect();
+    of_ebs.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
     Ok(Objects {
         services: services
             .into_iter()
@@ -28,11 +36,8 @@ pub async fn objects(api: &Api) -> Result<Objects, KubeError> {
             })
             .collect(),
         volumes: volumes.into_iter().map(volume).collect(),
-        claims: names
-            .into_iter()
-            .map(|(namespace, name)| Claim { namespace, name })
-            .collect(),
-        workloads,
+        claims: of_ebs,
+        workloads: Vec::new(),
     })
 }
 
@@ -64,6 +69,7 @@ fn volume(found: VolumeObject) -> Volume {
     Volume {
         name: found.object.name,
         volume_id: found.volume_id,
+        source: found.source,
         claim: found
             .claim
             .map(|(namespace, name)| format!("{namespace}/{name}")),
@@ -72,32 +78,43 @@ fn volume(found: VolumeObject) -> Volume {
     }
 }
 
-/// What has to be stopped so that these pods end, once each.
-async fn workloads(
-    api: &Api,
-    pods: impl Iterator<Item = &ClaimPod>,
-) -> Result<Vec<Workload>, KubeError> {
-    let mut chains = BTreeMap::new();
+/// What has to be stopped so that the pods that use these claims end, once each.
+pub async fn workloads(api: &Api, claims: &[Claim]) -> Result<Vec<Workload>, KubeError> {
+    let names = claims.iter();
+    let names: Names = names
+        .map(|one| (one.namespace.clone(), one.name.clone()))
+        .collect();
+    let pods = api.claim_pods().await?;
+    let mut owners = BTreeSet::new();
     let mut found = BTreeMap::new();
-    for pod in pods {
-        let Some(owner) = &pod.owner else {
-            let path = (pod.object.namespace.clone(), pod.object.name.clone());
-            found.insert(("Pod".to_owned(), path), None);
+    for pod in pods.into_iter().filter(|pod| uses(pod, &names)) {
+        let Some(owner) = pod.owner else {
+            let path = (pod.object.namespace, pod.object.name);
+            found.insert(("Pod".to_owned(), path), (None, None));
             continue;
         };
-        if !chains.contains_key(owner) {
-            chains.insert(owner.clone(), chain(api, owner).await?);
-        }
-        if let Some(Chain { top, replicas, .. }) = chains.get(owner) {
-            let path = (top.namespace.clone(), top.name.clone());
-            found.insert((top.kind.as_str().to_owned(), path), *replicas);
-        }
+        owners.insert(owner);
     }
-    let workload = |((kind, (namespace, name)), replicas)| Workload {
+    let chains: Vec<_> = stream::iter(&owners)
+        .map(async |owner| chain(api, owner).await)
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await?;
+    for one in chains {
+        let operator = one.operator.filter(|operator| *operator != one.top);
+        let operator = operator.map(|operator| operator.to_string());
+        let path = (one.top.namespace, one.top.name);
+        found.insert(
+            (one.top.kind.as_str().to_owned(), path),
+            (one.replicas, operator),
+        );
+    }
+    let workload = |((kind, (namespace, name)), (replicas, operator))| Workload {
         kind,
         namespace,
         name,
         replicas,
+        operator,
     };
     Ok(found.into_iter().map(workload).collect())
 }

@@ -1,7 +1,11 @@
-//! Volumes that are kept: every PersistentVolume of EBS gets the reclaim policy `Retain`. From then on nothing in Kubernetes
-//! deletes an EBS volume: not the end of a pod that owns its claim, and no controller that runs on while machines go.
+//! Volumes that are kept: every PersistentVolume of EBS gets the reclaim policy `Retain`, so that neither the end of
+//! a pod that owns its claim nor a controller that runs on while machines go deletes it. Volumes that are made later, and a
+//! policy that somebody sets back, are not protected: this is done again before the first stack is deleted.
+
+use std::cell::Cell;
 
 use crate::common::Clock;
+use crate::common::text::count;
 use crate::kube::{KubeError, VolumeObject};
 
 use super::rounds::{Run, some};
@@ -11,8 +15,21 @@ const PART: &str = "PersistentVolume set to Retain";
 /// Looks: volumes that are made meanwhile are protected by the next one.
 const LOOKS: usize = 5;
 
-/// Protects every volume and reads back that it is; else why nothing may be deleted. Nothing was then but policies.
+/// Protects every volume and reads back that it is; else why nothing may be deleted. How many keep the policy whatever
+/// comes of the deletion is noted at once: the next request may be the last.
 pub async fn all<K: Clock>(run: &Run<'_, K>) -> Option<String> {
+    let changed = Cell::new(0);
+    let refused = protect(run, &changed).await;
+    if changed.get() > 0 {
+        run.note(format!(
+            "reclaim policy of {} set to Retain; it stays so, even if the cluster is not deleted",
+            count(changed.get(), "PersistentVolume")
+        ));
+    }
+    refused
+}
+
+async fn protect<K: Clock>(run: &Run<'_, K>, changed: &Cell<usize>) -> Option<String> {
     let mut protected = 0;
     let mut open = Vec::new();
     for _ in 0..LOOKS {
@@ -28,7 +45,9 @@ pub async fn all<K: Clock>(run: &Run<'_, K>) -> Option<String> {
         let failed = run
             .each(&open, async |volume: &VolumeObject| {
                 let name = &volume.object.name;
-                run.ask(async || run.api.retain(name).await).await.map(drop)
+                let patched = run.ask(async || run.api.retain(name).await).await?;
+                changed.set(changed.get() + usize::from(patched.is_some()));
+                Ok(())
             })
             .await;
         if let Err(error) = failed {

@@ -21,7 +21,7 @@ const STALL: Duration = Duration::from_mins(10);
 /// For one request: tries at 0, 1, 3, 7, 15, 30 and 45 seconds. A control plane of one machine may restart meanwhile.
 const REQUEST: Backoff = Backoff::new(Duration::from_secs(1), 7).at_most(Duration::from_secs(15));
 /// Requests at once: far below what an API server lets one user have.
-const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 /// Names in one line at most.
 const NAMES: usize = 5;
 
@@ -107,6 +107,10 @@ impl<'a, K: Clock> Run<'a, K> {
             None => parts.push(part),
         }
         self.emit.sweep(self.since, parts.clone());
+    }
+
+    pub fn note(&self, text: String) {
+        self.emit.note(None, text);
     }
 
     pub async fn pause(&self) {

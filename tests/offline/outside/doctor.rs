@@ -10,7 +10,9 @@ use kube_cfn::report::protection::{
     Findings, Leftover, LeftoverFacts, LeftoverState, asks_kubernetes, leftovers, not_looked_for,
     text,
 };
-use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume as PersistentVolume};
+use kube_cfn::sweep::kubernetes::{
+    Claim, Objects, Service, Volume as PersistentVolume, VolumeSource,
+};
 use kube_cfn::sweep::{Found, Inventory, Seen};
 
 use super::found::{
@@ -67,10 +69,12 @@ fn objects() -> Objects {
     let claim = |name: &str| Claim {
         namespace: "default".to_owned(),
         name: name.to_owned(),
+        uid: format!("uid-{name}"),
     };
     let volume = |id: &str, claim: &str| PersistentVolume {
         name: format!("pvc-{id}"),
         volume_id: Some(id.to_owned()),
+        source: VolumeSource::Ebs,
         claim: Some(format!("default/{claim}")),
         gib: Some(20),
         reclaim_policy: "Delete".to_owned(),

@@ -179,7 +179,7 @@ fn volume_with_policy_retain_is_left_to_aws() {
     assert_eq!(
         ran.released.left,
         [
-            "PersistentVolume pvc-web-kept has reclaim policy Retain: Kubernetes keeps vol-kept, AWS deletes it later"
+            "PersistentVolume pvc-web-kept has reclaim policy Retain: Kubernetes keeps it, AWS deletes vol-kept later"
         ]
     );
     assert!(ran.seconds < 60, "it is not waited for");
@@ -201,6 +201,41 @@ fn claim_that_was_not_shown_is_not_deleted() {
     );
     assert_eq!(names(&server, CLAIMS), ["late"]);
     assert_eq!(names(&server, VOLUMES), ["pvc-web-late"]);
+}
+
+/// Consent was for a claim, not for its name.
+#[test]
+fn claim_that_was_made_again_under_its_name_is_not_deleted() {
+    let server = ApiServer::start();
+    claim(&server, "web", "data", "Delete");
+    let mut before = seen(&server);
+    before.claims[0].uid = "of-the-first-one".to_owned();
+    before.volumes.clear();
+    server.run_controllers(Controllers::all());
+    let ran = released_of(&server, &before, true);
+    assert_eq!(
+        ran.released.left,
+        ["claim web/data was made after the question: it is not deleted through Kubernetes"]
+    );
+    assert_eq!(names(&server, CLAIMS), ["data"]);
+    assert_eq!(names(&server, VOLUMES), ["pvc-web-data"]);
+}
+
+/// AWS's calls find volumes by their tags.
+#[test]
+fn volume_without_tags_that_kubernetes_keeps_is_named_with_its_command() {
+    let server = ApiServer::start();
+    claim(&server, "web", "untagged", "Retain");
+    server.run_controllers(Controllers::all());
+    let ran = released(&server, true);
+    assert_eq!(
+        ran.released.left,
+        [
+            "PersistentVolume pvc-web-untagged has reclaim policy Retain: Kubernetes keeps it, nothing else deletes vol-untagged, \
+             which lacks the cluster's tags; when its machine is gone: `aws ec2 delete-volume --region eu-west-1 \
+             --volume-id vol-untagged`"
+        ]
+    );
 }
 
 /// An operator scales its `StatefulSet` up each time: its claim goes all the same, for no pod is scheduled with a claim that
@@ -264,7 +299,7 @@ fn a_pod_that_reappears_is_named_with_its_controller() {
             "StrimziPodSet.example.com web/kafka starts pods again",
             "pod web/kafka-0 still runs: it uses claim data",
             "claim web/data: held by kubernetes.io/pvc-protection",
-            "PersistentVolume pvc-web-data (vol-data) is still there: AWS deletes the volume later",
+            "PersistentVolume pvc-web-data (vol-data) is still there: AWS deletes vol-data later",
         ]
     );
     assert!((600..700).contains(&ran.seconds), "{}", ran.seconds);
@@ -284,7 +319,7 @@ fn a_pod_whose_machine_is_gone_holds_its_claim_and_no_other() {
         [
             "pod web/db-0 does not end: it uses claim data-db-0",
             "claim web/data-db-0: not deleted, as pods use it",
-            "PersistentVolume pvc-web-data-db-0 (vol-data-db-0) is still there: AWS deletes the volume later",
+            "PersistentVolume pvc-web-data-db-0 (vol-data-db-0) is still there: AWS deletes vol-data-db-0 later",
         ]
     );
     assert_eq!(names(&server, CLAIMS), ["data-db-0"]);
@@ -302,7 +337,7 @@ fn a_driver_that_deletes_nothing_is_named_by_its_volumes() {
     let ran = released(&server, true);
     assert_eq!(
         ran.released.left,
-        ["PersistentVolume pvc-web-data (vol-data) is still there: AWS deletes the volume later"]
+        ["PersistentVolume pvc-web-data (vol-data) is still there: AWS deletes vol-data later"]
     );
 }
 
@@ -334,7 +369,7 @@ fn an_api_that_is_gone_in_the_middle_is_named_with_what_is_left() {
     let before = seen(&server);
     server.fail_after(1, Outage::HangUp);
     let ran = released_of(&server, &before, true);
-    let [services, claims] = ran.released.left.as_slice() else {
+    let [services, claims, volumes @ ..] = ran.released.left.as_slice() else {
         panic!("{:?}", ran.released.left)
     };
     assert!(
@@ -344,10 +379,12 @@ fn an_api_that_is_gone_in_the_middle_is_named_with_what_is_left() {
         "{services}"
     );
     assert!(services.contains("can't be reached"), "{services}");
-    assert_eq!(
-        claims,
-        "2 claims not deleted through Kubernetes: AWS deletes the volumes later"
-    );
+    assert_eq!(claims, "2 claims not deleted through Kubernetes");
+    let later = [
+        "AWS deletes vol-data-db-0 later",
+        "AWS deletes vol-uploads later",
+    ];
+    assert_eq!(volumes, later);
     assert_eq!(names(&server, DEPLOYMENTS).len(), 1);
     // The first part alone: it is tried for a while, and not again for the rest.
     assert!(ran.seconds < 120, "{}", ran.seconds);

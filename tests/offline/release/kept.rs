@@ -10,6 +10,15 @@ use crate::apiserver::fixtures::{
 use crate::apiserver::{ApiServer, Outage};
 use kube_cfn::sweep::kubernetes::{Claim, Workload};
 
+fn uid(server: &ApiServer, claim: &str) -> String {
+    let claims = server.objects(CLAIMS);
+    let found = claims.iter().find(|one| one["metadata"]["name"] == claim);
+    found.unwrap()["metadata"]["uid"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
 #[test]
 fn objects_are_seen_with_what_runs_their_pods() {
     let server = ApiServer::start();
@@ -30,6 +39,7 @@ fn objects_are_seen_with_what_runs_their_pods() {
     let claim = |name: &str| Claim {
         namespace: "web".to_owned(),
         name: name.to_owned(),
+        uid: uid(&server, name),
     };
     assert_eq!(seen.claims, [claim("data-db-0"), claim("uploads")]);
     let workload = |kind: &str, name: &str| Workload {
@@ -37,6 +47,7 @@ fn objects_are_seen_with_what_runs_their_pods() {
         namespace: "web".to_owned(),
         name: name.to_owned(),
         replicas: Some(1),
+        operator: None,
     };
     assert_eq!(
         seen.workloads,
@@ -108,7 +119,10 @@ fn six_hundred_volumes_are_read_page_by_page_and_all_protected() {
     let reads = reads
         .iter()
         .filter(|one| *one == "GET /api/v1/persistentvolumes");
-    assert_eq!(reads.count(), 6, "two pages each: look, protect, read back");
+    let why = "two pages each: look, protect, read back, and once more at the end";
+    assert_eq!(reads.count(), 8, "{why}");
+    let note = "reclaim policy of 600 PersistentVolumes set to Retain; it stays so, even if the cluster is not deleted";
+    assert_eq!(ran.notes, [note]);
 }
 
 #[test]
@@ -122,6 +136,31 @@ fn volume_that_is_made_meanwhile_is_protected_too() {
             let patched = store.of(VOLUMES)[0]["spec"]["persistentVolumeReclaimPolicy"] == "Retain";
             if patched && !made {
                 made = true;
+                store.put(VOLUMES, ebs("late", "vol-late", "Delete", "web", "late"));
+            }
+        })),
+        ..Controllers::default()
+    });
+    let ran = released_of(&server, &before, false);
+    assert_eq!(ran.released.refused, None);
+    assert_eq!(policies(&server)["late"], "Retain");
+}
+
+/// A Service takes its time, and a controller makes a volume meanwhile.
+#[test]
+fn volume_that_is_made_while_services_go_is_protected_too() {
+    let server = ApiServer::start();
+    service(&server, "web", "front");
+    let before = seen(&server);
+    let mut looks = 0;
+    server.run_controllers(Controllers {
+        cloud: Some(Box::new(move |_| {
+            looks += 1;
+            looks > 3
+        })),
+        operator: Some(Box::new(|store| {
+            let is_going = !store.of(SERVICES)[0]["metadata"]["deletionTimestamp"].is_null();
+            if is_going && store.of(VOLUMES).is_empty() {
                 store.put(VOLUMES, ebs("late", "vol-late", "Delete", "web", "late"));
             }
         })),
