@@ -1,10 +1,9 @@
 //! What a deletion has to do with outside the stacks: what is there, what Kubernetes says of its own objects, and whether
 //! enough is known to begin.
 
-use std::time::Duration;
-
 use crate::apply::{OutsidePlan, Released};
 use crate::cli::api_access::ApiArgs;
+use crate::cli::api_objects;
 use crate::cli::cluster::Cluster;
 use crate::cli::error::CommandError;
 use crate::cloud::CloudError;
@@ -13,18 +12,14 @@ use crate::events::Emitter;
 use crate::kube::Api;
 use crate::plan::{Blocked, Code, DeletePlan, Survey};
 use crate::report::outside::DeletionView;
-use crate::stacks::{API_HOST, StackKind};
 use crate::sweep::kinds::{self, End};
 use crate::sweep::{self, Disposition, Found, Inventory, Owner, Scope, Seen, kubernetes};
-
-/// How long Kubernetes has for a first answer; without one its Services are deleted by AWS.
-const API_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What was found outside the stacks, before consent.
 pub struct Outside {
     pub plan: OutsidePlan,
     pub seen: Seen,
-    /// The API, while it answers.
+    /// The API, while it answers; without it Services are deleted by AWS.
     api: Option<Api>,
 }
 
@@ -36,9 +31,10 @@ impl Outside {
         api: &ApiArgs,
         delete_volumes: bool,
     ) -> Result<Self, CommandError> {
+        let kubernetes = cluster.api();
         let (plan, (api, seen)) = futures::join!(
             look_at_account(cluster, survey, delete_volumes),
-            look_at_kubernetes(cluster, survey, api)
+            api_objects::objects(&kubernetes, &survey.found, api)
         );
         Ok(Self {
             plan: plan?,
@@ -122,40 +118,4 @@ async fn look_at_account(
         shown,
         delete_volumes,
     })
-}
-
-/// What Kubernetes has, where its control plane still exists.
-async fn look_at_kubernetes(
-    cluster: &Cluster,
-    survey: &Survey,
-    args: &ApiArgs,
-) -> (Option<Api>, Seen) {
-    let of = |kind: StackKind| {
-        let kind = kind.to_string();
-        survey.found.iter().find(move |found| found.kind == kind)
-    };
-    let host = of(StackKind::Edge).and_then(|edge| edge.outputs.get(API_HOST));
-    let (Some(host), Some(_)) = (host, of(StackKind::ControlPlane)) else {
-        return (None, Seen::NoApi);
-    };
-    let asked = async {
-        let reached = cluster.api().connect(host, args).await;
-        let reached = reached.map_err(|error| error.to_string())?;
-        if let Some(why) = reached.no_credentials_reason {
-            return Err(why);
-        }
-        let api = Api::connect(&reached.connection).map_err(|error| args.explain(&error))?;
-        let objects = kubernetes::objects(&api).await;
-        let objects = objects.map_err(|error| args.explain(&error))?;
-        Ok((api, objects))
-    };
-    let seconds = API_TIMEOUT.as_secs();
-    let late = || Err(format!("no answer within {seconds} seconds"));
-    match tokio::time::timeout(API_TIMEOUT, asked)
-        .await
-        .unwrap_or_else(|_| late())
-    {
-        Ok((api, objects)) => (Some(api), Seen::Objects(objects)),
-        Err(why) => (None, Seen::Silent(why)),
-    }
 }

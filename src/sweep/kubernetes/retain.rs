@@ -2,12 +2,12 @@
 //! deletes an EBS volume: not the end of a pod that owns its claim, and no controller that runs on while machines go.
 
 use crate::common::Clock;
+use crate::events::SweepPart;
 use crate::kube::{KubeError, VolumeObject};
 
 use super::rounds::{Run, some};
 
 const RETAIN: &str = "Retain";
-const PART: &str = "PersistentVolume set to Retain";
 /// Looks: volumes that are made meanwhile are protected by the next one.
 const LOOKS: usize = 5;
 
@@ -21,7 +21,7 @@ pub async fn all<K: Clock>(run: &Run<'_, K>) -> Option<String> {
             Err(error) => return Some(unknown(&error)),
         };
         let wanted = protected + open.len();
-        run.show(PART, protected, wanted, "");
+        run.show(SweepPart::SET_TO_RETAIN, protected, wanted, "");
         if open.is_empty() {
             return None;
         }

@@ -64,8 +64,24 @@ pub fn group(id: &str, of: &str) -> Found {
     made(SecurityGroup, id, service(of))
 }
 
+/// Of the last group, that names the others.
 pub fn rule(id: &str, groups: &[&str]) -> Found {
-    uses(made(GroupRule, id, service("default/web")), groups)
+    let mut rule = uses(made(GroupRule, id, service("default/web")), groups);
+    rule.resource.body = groups.last().map(ToString::to_string).unwrap_or_default();
+    rule
+}
+
+/// An application load balancer of an Ingress.
+pub fn of_ingress(name: &str, of: &str) -> Found {
+    made(
+        LoadBalancer,
+        &format!("{BALANCERS}loadbalancer/app/{name}/50dc6c49"),
+        Purpose::Ingress(of.to_owned()),
+    )
+}
+
+pub fn record(id: &str, of: &str) -> Found {
+    made(DnsRecord, id, service(of))
 }
 
 pub fn volume(id: &str, gib: u64, claim: Option<&str>, state: &str) -> Found {
