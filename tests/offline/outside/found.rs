@@ -64,10 +64,12 @@ pub fn group(id: &str, of: &str) -> Found {
     made(SecurityGroup, id, service(of))
 }
 
-/// Of the last group, that names the others.
 pub fn rule(id: &str, groups: &[&str]) -> Found {
-    let mut rule = uses(made(GroupRule, id, service("default/web")), groups);
-    rule.resource.body = groups.last().map(ToString::to_string).unwrap_or_default();
+    uses(made(GroupRule, id, service("default/web")), groups)
+}
+
+pub fn in_group(mut rule: Found, group: &str) -> Found {
+    group.clone_into(&mut rule.resource.body);
     rule
 }
 

@@ -201,7 +201,7 @@ fn what_kubernetes_releases_is_waited_for_and_what_it_keeps_is_not_removed() {
     let log = log(&run.events, 61);
     let retained = log
         .lines()
-        .filter(|line| line.contains("set to Retain 2/2"));
+        .filter(|line| line.contains("outside the stacks: PersistentVolume"));
     let retained: Vec<_> = retained.collect();
     assert!(!retained.is_empty(), "{log}");
     assert!(

@@ -156,13 +156,23 @@ impl LeftoverFacts<'_> {
             Owner::Foreign => "is somebody else's, and holds the network",
             Owner::Kubernetes | Owner::Stack => "is in no stack any more, and holds the network",
         };
+        let resource = &found.resource;
+        let name = format!("{} {}", row(resource.kind).name, short(resource));
+        let of = match purpose(found, self.cluster) {
+            of if of.is_empty() => of,
+            of => format!(": {of}"),
+        };
         Leftover {
+            kind: Some(resource.kind),
+            id: Some(resource.id.clone()),
             state: LeftoverState::Holding,
+            text: format!("{name} {text}{of}"),
+            bytes: resource.bytes,
+            monthly_usd: None,
             next: Some(format!(
                 "`kube-cfn delete {}`, once it is gone",
                 self.cluster
             )),
-            ..self.orphaned(found, text)
         }
     }
 
@@ -258,7 +268,9 @@ impl LeftoverFacts<'_> {
             );
             is_balancer(found) && !is_named
         };
-        let is_record = |found: &Found| found.resource.kind == OutsideKind::DnsRecord;
+        let is_record = |found: &Found| {
+            found.resource.kind == OutsideKind::DnsRecord && found.owner == Owner::Kubernetes
+        };
         let all = [
             of(is_of_ingress, "of an Ingress, which is not compared"),
             of(is_of_nothing, "of no Service that is known, not compared"),
@@ -351,14 +363,17 @@ impl LeftoverFacts<'_> {
             disposition,
             ..
         } = found;
-        let all = format!("`kube-cfn delete {}` removes it", self.cluster);
+        let all = format!(
+            "`kube-cfn delete {}` removes it with the rest",
+            self.cluster
+        );
         if *disposition == Disposition::Removed {
             let is_of_kubernetes = *owner == Owner::Kubernetes && self.has_no_api();
             if self.is_network_stuck || is_of_kubernetes && has_no_command(resource) {
                 return all;
             }
             if is_of_kubernetes {
-                return format!("{}; with all the rest {all}", self.command(resource));
+                return format!("{}; {all}", self.command(resource));
             }
         }
         self.command(resource)
