@@ -16,7 +16,7 @@ use crate::common::text::count;
 use crate::events::{self, BootFinding, Diagnosis};
 use crate::plan::{self, Survey};
 use crate::progress;
-use crate::report::cluster::{Health, StatusView, health, network_lines};
+use crate::report::cluster::{Health, OutsideRow, StatusView, health, network_lines};
 use crate::stacks::{STATE_BUCKET, StackKind};
 
 /// Version of what `-o json` prints.
@@ -49,6 +49,8 @@ struct DiagnosisView<'a> {
     failures: Vec<FailureView<'a>>,
     /// Machines that run and whose last boot failed.
     machines: Vec<MachineView<'a>>,
+    /// What keeps the network's stack from being deleted, where a deletion has come so far.
+    holds_network: &'a [OutsideRow],
     /// What is wrong now, in words.
     unhealthy: &'a [String],
     /// What could not be looked at, and why.
@@ -85,6 +87,9 @@ struct Found {
     /// Stacks whose newest operation failed.
     failures: Vec<(StackKind, Diagnosis)>,
     machines: Vec<(Option<String>, BootFinding)>,
+    /// What keeps the network from being deleted, in lines, and as data.
+    held: Vec<String>,
+    holds_network: Vec<OutsideRow>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -139,11 +144,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let found = Found {
         failures,
         machines: found,
+        held: network_lines(&view),
+        holds_network: holds_network(&view),
     };
     let verdict = HealthVerdict::of(found.failed().count(), &health);
     match args.output {
         TextFormat::Json => print_json(&cluster, &found, &health, verdict)?,
-        TextFormat::Text => out::text(&(text(&cluster, &found) + &held(&view)))?,
+        TextFormat::Text => out::text(&text(&cluster, &found))?,
     }
     let verdict = (verdict, args.api.server());
     exit(&cluster, survey.found.len(), &found, &health, verdict)
@@ -180,6 +187,7 @@ fn print_json(
         verdict,
         failures: views.collect(),
         machines: machines.collect(),
+        holds_network: &found.holds_network,
         unhealthy: &health.unhealthy,
         not_looked_at: &health.unknown,
     };
@@ -205,15 +213,15 @@ fn text(cluster: &Cluster, found: &Found) -> String {
             let _ = writeln!(text, "{line}");
         }
     }
+    for line in &found.held {
+        let _ = writeln!(text, "{line}");
+    }
     text
 }
 
-/// What keeps the network from being deleted, where that failed.
-fn held(view: &StatusView) -> String {
-    network_lines(view)
-        .into_iter()
-        .map(|line| line + "\n")
-        .collect()
+fn holds_network(view: &StatusView) -> Vec<OutsideRow> {
+    let outside = view.outside.as_ref();
+    outside.map_or_else(Vec::new, |outside| outside.holds_network().to_vec())
 }
 
 /// Says what was looked at; the verdict is about that alone.
@@ -230,7 +238,8 @@ fn exit(
             "{name}: the last update of {stack} failed and was rolled back; the stack is as it was before"
         ));
     }
-    if found.failures.is_empty() {
+    // Where a deletion was not begun, that is no all-clear.
+    if found.failures.is_empty() && found.held.is_empty() {
         eprint(&format!(
             "{name}: the last operation on each of its {} succeeded",
             count(stacks, "stack")

@@ -19,10 +19,19 @@ use crate::plan::protection::stack::{LiveProtection, WantedProtection, layers};
 use crate::plan::protection::{LayerState, ProtectionLayer, read};
 use crate::plan::status::rests;
 use crate::plan::{self, Survey, live};
+use crate::report::cluster::is_network_stuck;
 use crate::report::protection::{self, Findings};
 use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Looks outside the stacks too, for what nothing uses any more: machines that are in no group, load balancers without their \
+Service, volumes that no machine has and no claim is for, target groups, security groups and network interfaces that nothing \
+uses, DNS records where there is no Kubernetes any more, and buckets, keys and volumes that a stack left. Load balancers of \
+an Ingress and DNS records are not compared with Kubernetes. Its API is asked only where there are load balancers of \
+Services or volumes that no machine has: where it can't be reached and there are, those could not be checked.
+
+Exits with 4 when something is missing or left over, with 1 when something could not be checked.")]
 pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
@@ -41,14 +50,31 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     if survey.found.is_empty() {
         return Err(session.no_stacks().await);
     }
-    let wanted = session::design(&session.defined)?;
-    let own = session::own_design(&session.defined)?;
     let mut found = Findings {
-        cluster: name.clone(),
+        cluster: name,
         layers: Vec::new(),
         stacks: Vec::new(),
+        half_deleted: is_network_stuck(&survey.found),
         leftovers: Vec::new(),
     };
+    if found.half_deleted {
+        found.leftovers = leftovers::leftovers(&session, &survey, &args.api).await;
+    } else {
+        look(&session, &survey, args, &mut found).await?;
+    }
+    args.output.print(&found, || protection::text(&found))?;
+    exit(&found)
+}
+
+/// Looks at every layer, and at what lies outside the stacks.
+async fn look(
+    session: &Session,
+    survey: &Survey,
+    args: &Args,
+    found: &mut Findings,
+) -> Result<(), CommandError> {
+    let wanted = session::design(&session.defined)?;
+    let own = session::own_design(&session.defined)?;
     let mut existing = Vec::new();
     for stack in wanted.iter().filter(|stack| stack.policy.is_some()) {
         match survey.named(&stack.name) {
@@ -69,15 +95,15 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
             own: own.unwrap_or(stack),
             overrides: &overrides,
         };
-        read_layers(&session, wanted, live, template)
+        read_layers(session, wanted, live, template)
     });
     let (stacks, account, outside, objects, groups, leftovers) = futures::join!(
         join_all(read),
-        account_layers(&session, &survey),
-        authorities::layers(&session, &survey),
-        objects::layers(&session, &survey, &wanted),
-        live::layers(&session.cloud, &survey, &wanted),
-        leftovers::leftovers(&session, &survey, &args.api),
+        account_layers(session, survey),
+        authorities::layers(session, survey),
+        objects::layers(session, survey, &wanted),
+        live::layers(&session.cloud, survey, &wanted),
+        leftovers::leftovers(session, survey, &args.api),
     );
     found.layers = stacks.into_iter().flatten().collect();
     found.layers.extend(account);
@@ -85,8 +111,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     found.layers.extend(objects);
     found.layers.extend(groups);
     found.leftovers = leftovers;
-    args.output.print(&found, || protection::text(&found))?;
-    exit(&found)
+    Ok(())
 }
 
 async fn read_layers(
@@ -142,6 +167,12 @@ async fn account_layers(session: &Session, survey: &Survey) -> Vec<ProtectionLay
 fn exit(found: &Findings) -> Result<Exit, CommandError> {
     let (missing, orphaned) = (found.missing(), found.orphaned());
     let name = &found.cluster;
+    if found.half_deleted {
+        let message =
+            format!("a deletion of {name} has come as far as its network, and not further");
+        return Err(CommandError::new(Exit::NeedsAction, message)
+            .help(format!("`kube-cfn delete {name}` goes on with it")));
+    }
     let layers =
         (missing > 0).then(|| format!("{} of protection missing", count(missing, "layer")));
     let left = (orphaned > 0).then(|| {

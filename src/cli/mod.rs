@@ -3,6 +3,7 @@
 
 mod access;
 mod api_access;
+mod api_objects;
 mod apply;
 mod ask;
 mod cancel;

@@ -133,6 +133,12 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
     }
     let (exit, message, help) = match report.outcome() {
         RunOutcome::Done => return Ok(Exit::Done),
+        // A removal outside the stacks, or a stack that waits for one, is nothing that AWS goes on with.
+        RunOutcome::Detached if report.running.is_empty() && !report.unwatched => (
+            Exit::Detached,
+            "stopped: nothing was cancelled; no stack is in progress, so nothing goes on by itself",
+            format!("re-run `{again}`: it does the rest"),
+        ),
         RunOutcome::Detached => {
             for running in &report.running {
                 eprint(&format!(
@@ -183,6 +189,7 @@ pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::RunningStack;
 
     #[test]
     fn parameters_that_are_left_are_no_failed_stack() {
@@ -198,6 +205,29 @@ mod tests {
             "{}",
             error.message()
         );
+    }
+
+    /// Nothing of a removal outside the stacks goes on without this command.
+    #[test]
+    fn run_without_a_running_stack_does_not_continue_in_aws() {
+        let stopped = RunReport {
+            waiting: vec![StackKind::Network],
+            ..RunReport::default()
+        };
+        let error = exit(&stopped, "kube-cfn delete canary").expect_err("stopped");
+        assert_eq!(error.exit, Exit::Detached);
+        let message = error.message();
+        assert!(!message.contains("AWS continues"), "{message}");
+        assert!(message.contains("nothing goes on by itself"), "{message}");
+        let detached = RunReport {
+            running: vec![RunningStack {
+                stack: StackKind::Edge,
+                reason: "stopped".to_owned(),
+            }],
+            ..stopped
+        };
+        let error = exit(&detached, "kube-cfn delete canary").expect_err("detached");
+        assert!(error.message().contains("AWS continues"));
     }
 
     /// A watch that was left while a run held the operation lock.

@@ -7,30 +7,33 @@ use jiff::Timestamp;
 
 use super::Global;
 use super::api_access::ApiArgs;
+use super::api_objects::API_TIMEOUT;
 use super::certs;
 use super::cluster::{Cluster, ClusterArg};
 use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 use super::planning::{list_authorities, unusable_key};
 use super::session;
-use crate::cloud::{Cloud, LiveStack, StackStatus};
+use crate::cloud::{Cloud, LiveStack};
 use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::operation;
 use crate::report::certificates::{self, Certificate, CertificateKind};
 use crate::report::cluster::{
     AuthoritiesView, Health, OperationView, OutsideView, StackWithResources, StatusView, health,
-    text, view,
+    is_network_stuck, text, view,
 };
 use crate::report::kubernetes::KubernetesView;
 use crate::stacks::{API_HOST, StackKind};
 use crate::sweep::{self, Scope};
 
-/// How long to wait for the cluster's API: the state of the stacks is shown without it too.
-const API_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long to look outside the stacks: no more than the API may take.
 const OUTSIDE_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[derive(clap::Args)]
+#[command(after_long_help = "\
+Shows what lies outside the stacks too: load balancers and security groups that Kubernetes made, volumes of claims with \
+their sizes, snapshots, DNS records, machines that are in no group any more, what a stack left, and how much others have in \
+the VPC. Where a deletion came as far as the network and not further, it names everything that holds it.")]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
@@ -70,9 +73,9 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     );
     let mut view = view(&cluster.name, place, &defined_kinds(cluster)?, &found);
     let stacks: Vec<_> = found.iter().map(|stack| stack.found.clone()).collect();
-    let (kubernetes, listed, outside) = futures::join!(
+    let (kubernetes, authorities, outside) = futures::join!(
         kubernetes(cluster, &found, api),
-        list_authorities(&cluster.cloud, &cluster.name, &stacks),
+        authorities(cluster, &stacks),
         outside(cluster, &stacks),
     );
     view.outside = Some(outside);
@@ -80,12 +83,21 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     view.server = api.server().map(str::to_owned);
     view.kubernetes = kubernetes;
     view.operation = OperationView::of(operation);
+    view.authorities = authorities;
+    Ok(view)
+}
+
+/// Whether the authorities can be relied on. A deletion takes them away: what is left then is not looked at.
+async fn authorities(cluster: &Cluster, stacks: &[LiveStack]) -> Option<AuthoritiesView> {
+    if is_network_stuck(stacks) {
+        return None;
+    }
+    let listed = list_authorities(&cluster.cloud, &cluster.name, stacks).await;
     let key = match &listed {
         Ok(listed) => unusable_key(&cluster.cloud, listed.key.as_deref()).await,
         Err(_) => Ok(None),
     };
-    view.authorities = Some(AuthoritiesView::of(listed.as_ref(), key));
-    Ok(view)
+    Some(AuthoritiesView::of(listed.as_ref(), key))
 }
 
 /// A cluster that could not be looked at is not healthy, and not unhealthy.
@@ -143,16 +155,14 @@ async fn outside(cluster: &Cluster, stacks: &[LiveStack]) -> OutsideView {
         let scope = Scope::of(&cluster.cloud, &cluster.name, stacks).await?;
         sweep::look(&cluster.cloud, &scope).await
     };
-    let network = StackKind::Network.to_string();
-    let is_stuck = |stack: &LiveStack| {
-        stack.kind == network && stack.status == StackStatus::from("DELETE_FAILED")
-    };
+    let is_stuck = is_network_stuck(stacks);
     match tokio::time::timeout(OUTSIDE_TIMEOUT, looked).await {
-        Ok(Ok(inventory)) => OutsideView::of(&inventory, stacks.iter().any(is_stuck)),
-        Ok(Err(error)) => OutsideView::not_looked_for(error.to_string()),
+        Ok(Ok(inventory)) => OutsideView::of(&inventory, is_stuck),
+        Ok(Err(error)) => OutsideView::not_looked_for(error.to_string(), is_stuck),
         Err(_) => {
             let seconds = OUTSIDE_TIMEOUT.as_secs();
-            OutsideView::not_looked_for(format!("AWS did not answer within {seconds} seconds"))
+            let why = format!("AWS did not answer within {seconds} seconds");
+            OutsideView::not_looked_for(why, is_stuck)
         }
     }
 }

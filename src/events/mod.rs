@@ -107,6 +107,16 @@ pub struct SweepPart {
     pub state: String,
 }
 
+impl SweepPart {
+    /// The part of volumes that are kept: nothing of it is removed.
+    pub const SET_TO_RETAIN: &str = "PersistentVolume set to Retain";
+
+    /// Whether its resources are removed.
+    pub fn is_removal(&self) -> bool {
+        self.name != Self::SET_TO_RETAIN
+    }
+}
+
 /// One thing that a ready cluster has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -58,12 +58,17 @@ impl Model {
         Line::group(Mark::Failed, texts, width)
     }
 
-    /// What continues in AWS after a run that is no longer followed, and how to resume it.
+    /// What continues in AWS after a run that is no longer followed, and how to go on with the rest.
     fn detached_lines(&self, now: Timestamp, width: usize) -> Vec<Line> {
         if self.finished.is_some() || self.started.is_none() {
             return Vec::new();
         }
-        let mut texts = vec!["nothing was cancelled".to_owned()];
+        let is_stopped = self.is_stopped();
+        let mut texts = if is_stopped {
+            vec!["no stack is in progress: nothing goes on by itself".to_owned()]
+        } else {
+            vec!["nothing was cancelled".to_owned()]
+        };
         let moving: Vec<String> = self
             .stacks
             .iter()
@@ -76,31 +81,43 @@ impl Model {
                 .map_or(String::new(), |known| format!(" ({})", known.text()));
             texts = vec![format!("continues in AWS{eta}: {}", moving.join(", "))];
         }
-        let idle = |stack: &&StackProgress| stack.mark() == Mark::Waiting;
         let idle: Vec<String> = self
-            .stacks
-            .iter()
-            .filter(idle)
+            .idle()
             .map(|stack| clean(&stack.kind.to_string()))
             .collect();
         if !idle.is_empty() {
             texts.push(format!("not started: {}", idle.join(", ")));
         }
-        let (removed, all) = self.sweeps.done();
-        if removed < all {
+        if !self.sweeps.is_done() {
+            let (removed, all) = self.sweeps.removed();
             texts.push(format!(
                 "stopped: the removal outside the stacks, {removed} of {all} done"
             ));
         }
+        let (mark, next) = if is_stopped {
+            let rest = format!("{}  does the rest", self.next());
+            (Mark::Waiting, vec![rest])
+        } else {
+            let watch = format!("kube-cfn watch {}  follows it", self.argument());
+            let resume = format!("{}  resumes it", self.next());
+            (Mark::Running, vec![watch, resume])
+        };
         let texts = texts.iter().flat_map(|text| wrap(text, room(width)));
-        let mut lines = Line::group(Mark::Running, texts, width);
-        for text in [
-            format!("kube-cfn watch {}  follows it", self.argument()),
-            format!("{}  resumes it", self.next()),
-        ] {
-            lines.push(Line::new(Mark::Detail, &text, width));
-        }
+        let mut lines = Line::group(mark, texts, width);
+        lines.extend(next.iter().map(|text| Line::new(Mark::Detail, text, width)));
         lines
+    }
+
+    /// Stacks that were not begun.
+    fn idle(&self) -> impl Iterator<Item = &StackProgress> {
+        let all = self.stacks.iter();
+        all.filter(|stack| stack.mark() == Mark::Waiting)
+    }
+
+    /// Whether what is left is done by this command alone: AWS has nothing of it in progress.
+    fn is_stopped(&self) -> bool {
+        let is_open = self.idle().next().is_some() || !self.sweeps.is_done();
+        is_open && !self.stacks.iter().any(StackProgress::is_in_progress)
     }
 
     /// One sentence: which cluster, how it ended, how long it took.
@@ -127,7 +144,7 @@ impl Model {
             },
             Some((_, true)) => {
                 let resources = count(self.resources_done().0, "resource");
-                let outside = match self.sweeps.done() {
+                let outside = match self.sweeps.removed() {
                     (0, _) => String::new(),
                     (done, _) => format!(", {done} outside the stacks"),
                 };
@@ -140,6 +157,9 @@ impl Model {
                 "{cluster}: {} failed after {span}, {done} of {stacks} done",
                 verb.as_str()
             ),
+            None if self.is_stopped() => {
+                format!("{cluster}: stopped after {span}, {done} of {stacks} done")
+            }
             None => {
                 let running = self
                     .stacks
@@ -160,7 +180,7 @@ impl Model {
     }
 
     fn has_changed(&self) -> bool {
-        let outside = self.sweeps.done().0 > 0;
+        let outside = self.sweeps.removed().0 > 0;
         let changed = self.stacks.iter().any(|stack| match &stack.settled {
             Some((_, outcome)) => !matches!(outcome, Outcome::Unchanged | Outcome::AtRest(_)),
             None => stack.started.is_some() || stack.operation.is_some(),

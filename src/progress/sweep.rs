@@ -64,10 +64,16 @@ impl Sweeps {
         self.newest().filter(|_| self.complete() > complete)
     }
 
-    /// Resources that are gone, of all.
-    pub fn done(&self) -> (usize, usize) {
+    /// Whether nothing of it is left to do.
+    pub fn is_done(&self) -> bool {
+        self.0.iter().all(Sweep::is_done)
+    }
+
+    /// Resources that are gone, of all. Volumes that are kept are none of them.
+    pub fn removed(&self) -> (usize, usize) {
         let parts = self.0.iter().flat_map(|sweep| &sweep.parts);
-        parts.fold((0, 0), |(done, all), part| {
+        let removals = parts.filter(|part| part.is_removal());
+        removals.fold((0, 0), |(done, all), part| {
             (
                 done.saturating_add(part.done),
                 all.saturating_add(part.wanted),
@@ -75,11 +81,11 @@ impl Sweeps {
         })
     }
 
-    /// All of them in one row of a summary, what is left first; `None` where nothing was to be removed.
+    /// All of them in one row of a summary, with what is left; `None` where there was nothing to do.
     pub fn row(&self, is_finished: bool) -> Option<Row> {
-        let (done, all) = self.done();
+        let (done, all) = self.removed();
         self.newest()?;
-        let mark = match (done >= all, is_finished) {
+        let mark = match (self.is_done(), is_finished) {
             (true, _) => Mark::Done,
             (false, true) => Mark::Failed,
             // Nobody removes them while no command runs.
@@ -88,10 +94,13 @@ impl Sweeps {
         let spans = self.0.iter().map(|sweep| sweep.span(sweep.at));
         let span = spans.fold(SignedDuration::ZERO, SignedDuration::saturating_add);
         let parts = || self.0.iter().flat_map(|sweep| &sweep.parts);
-        let left = parts().filter(|part| !is_done(part));
-        let texts: Vec<String> = left
-            .chain(parts().filter(|part| is_done(part)))
-            .map(state)
+        let left = parts().filter(|part| !is_done(part)).map(state);
+        let kept = parts().filter(|part| is_done(part) && !part.is_removal());
+        let removed = (all > 0 && done >= all).then(|| "removed".to_owned());
+        let texts: Vec<String> = removed
+            .into_iter()
+            .chain(left)
+            .chain(kept.map(state))
             .collect();
         Some(Row {
             name: Some("outside the stacks".to_owned()),
@@ -122,18 +131,18 @@ impl Sweep {
         if !folds || done.is_empty() {
             return self.parts.iter().map(row).collect();
         }
-        let text = format!("{} removed", count(done.len(), "kind"));
+        let text = format!("{} done", count(done.len(), "kind"));
         let folded = Row::fold(Mark::Done, text, done.len());
         std::iter::once(folded)
             .chain(open.into_iter().map(row))
             .collect()
     }
 
-    /// Every part with its mark, on one line each.
-    pub fn parts(&self) -> impl Iterator<Item = (Mark, String)> {
+    /// Every part on one line each, with a word for how far it is.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.parts
             .iter()
-            .map(|part| (mark(part), whole_state(part)))
+            .map(|part| (status(part), whole_state(part)))
     }
 
     /// What is not done yet, on one line.
@@ -145,12 +154,16 @@ impl Sweep {
 
     /// The line that stays once it is complete.
     pub fn ended(&self) -> String {
-        let parts: Vec<String> = self.parts.iter().map(state).collect();
+        let named = |is_removal: bool, word: &str| {
+            let parts = self.parts.iter();
+            let parts = parts.filter(|part| part.is_removal() == is_removal);
+            let parts: Vec<String> = parts.map(state).collect();
+            (!parts.is_empty()).then(|| format!("{}{word}", parts.join(", ")))
+        };
+        let texts = [named(false, ""), named(true, " removed")];
+        let texts: Vec<String> = texts.into_iter().flatten().collect();
         let span = elapsed(self.span(self.at));
-        format!(
-            "outside the stacks: {} removed after {span}",
-            parts.join(", ")
-        )
+        format!("outside the stacks: {} after {span}", texts.join(", "))
     }
 }
 
@@ -160,6 +173,15 @@ fn is_done(part: &SweepPart) -> bool {
 
 fn mark(part: &SweepPart) -> Mark {
     Mark::of_part(part.done, part.wanted, !part.state.is_empty())
+}
+
+fn status(part: &SweepPart) -> &'static str {
+    match (part.is_removal(), is_done(part)) {
+        (true, true) => "removed",
+        (true, false) => "removing",
+        (false, true) => "done",
+        (false, false) => "in progress",
+    }
 }
 
 /// `load balancer 1/2`

@@ -172,7 +172,7 @@ impl Model {
             },
             text: match resource {
                 Some(resource) => resource_text(resource, stack),
-                None => self.activity(stack),
+                None => self.activity(stack, now),
             },
             running: resource.map_or(String::new(), |resource| elapsed(resource.span(now))),
             usual: resource.map_or(String::new(), |resource| usual(resource, now)),
@@ -181,7 +181,7 @@ impl Model {
     }
 
     /// What a stack does while no operation on a resource runs.
-    fn activity(&self, stack: &StackProgress) -> String {
+    fn activity(&self, stack: &StackProgress, now: Timestamp) -> String {
         let (done, all) = stack.resources_done();
         match (&stack.settled, stack.started, &stack.note) {
             (Some((_, outcome)), _, _) => verdict(outcome),
@@ -192,11 +192,11 @@ impl Model {
             (None, Some(_), _) if done < all => "no resource in progress".to_owned(),
             (None, Some(_), _) => "finishing".to_owned(),
             (None, None, _) if stack.operation.is_none() => "nothing to do".to_owned(),
-            (None, None, _) => self.waiting(stack),
+            (None, None, _) => self.waiting(stack, now),
         }
     }
 
-    fn waiting(&self, stack: &StackProgress) -> String {
+    fn waiting(&self, stack: &StackProgress, now: Timestamp) -> String {
         let failed = |kind| {
             self.stack(kind)
                 .is_some_and(|known| known.failure.is_some())
@@ -206,10 +206,22 @@ impl Model {
             format!("{}{why}", clean(&kind.to_string()))
         });
         let names: Vec<String> = names.collect();
+        let outside = self
+            .waits_for_outside(stack, now)
+            .then(|| "what is outside the stacks".to_owned());
+        let names: Vec<String> = names.into_iter().chain(outside).collect();
         if names.is_empty() {
             return "starts next".to_owned();
         }
         format!("waits for {}", names.join(", "))
+    }
+
+    /// Whether what is removed outside the stacks has to go before this one: everything that Kubernetes releases goes
+    /// before the first stack, everything else before the network.
+    fn waits_for_outside(&self, stack: &StackProgress, now: Timestamp) -> bool {
+        let has_begun = self.stacks.iter().any(|stack| stack.started.is_some());
+        let is_before = stack.kind == StackKind::Network || !has_begun;
+        is_before && self.sweeps.current(now).is_some()
     }
 
     /// The failures: which and why, in two lines; their report is above the block.

@@ -20,7 +20,7 @@ use health::authorities_trouble;
 
 pub use health::{AuthoritiesView, Health, health};
 pub use operation::OperationView;
-pub use outside::OutsideView;
+pub use outside::{OutsideRow, OutsideView, is_network_stuck};
 
 /// The state of a cluster: its stacks, its API, its database.
 #[derive(Serialize)]
@@ -45,6 +45,9 @@ pub struct StatusView {
     /// The command that deletes the cluster.
     #[serde(skip)]
     pub delete: String,
+    /// Whether a deletion has come as far as the network's stack and not further.
+    #[serde(skip)]
+    is_half_deleted: bool,
     /// Where the database answers, and the secret that holds its master password.
     database: Option<DatabaseAddress>,
 }
@@ -119,6 +122,7 @@ pub fn view(
         kubernetes: None,
         authorities: None,
         outside: None,
+        is_half_deleted: is_network_stuck(stacks_found.iter().map(|one| &one.found)),
         delete: format!("kube-cfn delete {cluster}"),
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
         database: output("database", crate::stacks::DATABASE_HOST).map(|host| DatabaseAddress {
@@ -161,7 +165,8 @@ fn failed(resource: &LiveResource) -> FailedResource {
     }
 }
 
-/// What keeps the network's stack from being deleted, and the command that goes on; nothing where that did not fail.
+/// What keeps the network's stack from being deleted, and the command that goes on; nothing where no deletion has come so
+/// far.
 pub fn network_lines(view: &StatusView) -> Vec<String> {
     let outside = view.outside.as_ref();
     outside.map_or_else(Vec::new, |outside| outside.network_lines(&view.delete))
@@ -169,6 +174,11 @@ pub fn network_lines(view: &StatusView) -> Vec<String> {
 
 /// The view as text for 80 columns; ages are counted to `now`.
 pub fn text(view: &StatusView, now: Timestamp) -> String {
+    let (absent, no_api) = if view.is_half_deleted {
+        ("deleted", "deleted")
+    } else {
+        ("not created", "not created yet")
+    };
     let rows = view.stacks.iter().map(|stack| {
         let since = stack.since.map(|since| age(now.duration_since(since)));
         let resources = stack
@@ -182,7 +192,7 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
         };
         vec![
             stack.stack.clone(),
-            stack.status.clone().unwrap_or("not created".to_owned()),
+            stack.status.clone().unwrap_or(absent.to_owned()),
             since.unwrap_or_default(),
             resources.unwrap_or_default(),
             protected.to_owned(),
@@ -209,11 +219,7 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
         text.push('\n');
     }
     // Writing to a String can't fail.
-    let _ = writeln!(
-        text,
-        "api       {}",
-        view.api.as_deref().unwrap_or("not created yet")
-    );
+    let _ = writeln!(text, "api       {}", view.api.as_deref().unwrap_or(no_api));
     if let Some(server) = &view.server {
         let _ = writeln!(text, "          asked at {server}");
     }

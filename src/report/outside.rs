@@ -21,9 +21,10 @@ use crate::sweep::kubernetes::Seen;
 use contents::Contents;
 use page::Page;
 
-pub(super) use commands::{plain as delete_command, save_volume};
+pub(super) use commands::{plain as delete_command, revoke as revoke_rule, save_volume};
 pub use end::{orphans, remains};
 pub use json::json;
+pub(super) use money::monthly;
 pub(super) use names::{counted, purpose, short, size};
 
 /// How everything is seen that a list does not show.

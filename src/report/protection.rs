@@ -25,6 +25,8 @@ pub struct Findings {
     pub layers: Vec<ProtectionLayer>,
     /// Stacks that should hold data and do not exist, or can't be checked in their present status.
     pub stacks: Vec<String>,
+    /// Whether a deletion has come as far as the network and not further: then what protects data is not checked.
+    pub half_deleted: bool,
     /// What lies outside the stacks, costs or is in the way, and is used by nothing.
     pub leftovers: Vec<Leftover>,
 }
@@ -77,6 +79,12 @@ pub fn text(found: &Findings) -> String {
         format!("{mark} {stack:<14} {whose}{}: {}", layer.layer, layer.text)
     };
     let mut lines = Vec::new();
+    if found.half_deleted {
+        let text = "is left of a deletion that has not ended; what protects data is not checked";
+        lines.push(listed_line("", &format!("!! {:<14} {text}", "network")));
+        let next = format!("next: `kube-cfn delete {}` goes on with it", found.cluster);
+        lines.push(listed_line("   ", &next));
+    }
     for layer in &found.layers {
         lines.push(listed_line("", &row(layer)));
         let next = layer.next.as_ref().map(|next| format!("next: {next}"));

@@ -222,7 +222,9 @@ fn what_lies_outside_is_remarked_on_and_no_part_of_a_check() {
         .run(&check)
         .ends(0)
         .tells("remark, no part of this check")
-        .tells(&format!("machine {machine} is detached from its group"));
+        .tells(&format!(
+            "machine {machine} is in no group any more, and costs"
+        ));
     // A caller who may not look there still gets the verdict on the rest.
     let refuses = json!({"refuses": ["GetResources", "DescribeVolumes"]});
     cluster.world.account_facts(&refuses);
@@ -268,4 +270,58 @@ fn half_deleted_cluster_names_what_holds_its_network() {
     let view = world.status();
     let held = view["outside"]["holdsNetwork"].as_array().expect("a list");
     assert!(held.iter().any(|one| one["id"] == json!(old)), "{held:#?}");
+}
+
+/// What others have in the VPC stops a deletion before its network: every command says so, and none advises to go back.
+#[test]
+fn deletion_that_stopped_at_the_network_names_what_holds_it() {
+    let world = World::small("halted");
+    world.apply().ends(0);
+    let subnet = physical_id(&world, "network", "PrivateSubnetA");
+    let asked = json!({"SubnetId": subnet, "Description": "of somebody else"});
+    let made = ask(&world, "ec2", "create_network_interface", &asked);
+    let id = text(&made["NetworkInterface"]["NetworkInterfaceId"]);
+    world
+        .delete()
+        .ends(4)
+        .tells("it is kept while these are in it");
+    let standing = world.standing();
+    let standing: Vec<_> = standing
+        .iter()
+        .filter(|line| !line.ends_with(" -"))
+        .collect();
+    assert_eq!(standing, ["network CREATE_COMPLETE"]);
+    let held = format!("network interface {id}");
+    let said = world.cluster("status", &[]);
+    said.ends(0)
+        .prints(&held)
+        .prints("next: `kube-cfn delete halted`");
+    assert_eq!(
+        world.status()["outside"]["holdsNetwork"][0]["id"],
+        json!(id)
+    );
+    world
+        .cluster("status", &["--check"])
+        .ends(4)
+        .tells("`kube-cfn delete halted` goes on with the deletion");
+    world
+        .cluster("diagnose", &[])
+        .ends(4)
+        .prints(&held)
+        .tells("`kube-cfn delete halted` goes on with the deletion");
+    let said = world.cluster("diagnose", &["-o", "json"]);
+    let view: Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(view["holdsNetwork"][0]["id"], json!(id));
+    let said = world.cluster("doctor", &[]);
+    said.ends(4)
+        .prints(&held)
+        .prints("`kube-cfn delete halted`")
+        .tells("`kube-cfn delete halted` goes on with it");
+    for advice in ["certs restore", "kube-cfn apply", "kube-cfn plan"] {
+        let all = format!("{}{}", said.stdout, said.stderr);
+        assert!(!all.contains(advice), "{advice}:\n{all}");
+    }
+    let asked = json!({"NetworkInterfaceId": id});
+    ask(&world, "ec2", "delete_network_interface", &asked);
+    world.delete().ends(0);
 }

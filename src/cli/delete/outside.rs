@@ -2,27 +2,20 @@
 //! enough is known to begin.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use crate::apply::{OutsidePlan, Released, RunOutcome, RunReport};
 use crate::cli::api_access::ApiArgs;
+use crate::cli::api_objects;
 use crate::cli::cluster::Cluster;
 use crate::cli::error::CommandError;
 use crate::cloud::CloudError;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::Clock;
 use crate::events::Emitter;
-use crate::kube::Api;
 use crate::plan::{Blocked, Code, Survey};
-use crate::stacks::{API_HOST, StackKind};
 use crate::sweep::kinds;
 use crate::sweep::kubernetes::{Objects, Volume, Wanted};
 use crate::sweep::{self, Disposition, Found, Inventory, Owner, Purpose, Scope, Seen, kubernetes};
-
-/// How long Kubernetes has for a first answer; without one its Services are deleted by AWS.
-const FIRST_ANSWER: Duration = Duration::from_secs(15);
-/// How long it then has for its lists: a large cluster has many pages.
-const LISTS: Duration = Duration::from_mins(3);
 
 /// What was found outside the stacks, before consent.
 pub struct Outside {
@@ -42,9 +35,10 @@ impl Outside {
         api: &ApiArgs,
         delete_volumes: bool,
     ) -> Result<Self, CommandError> {
+        let kubernetes = cluster.api();
         let (plan, (host, seen)) = futures::join!(
             look_at_account(cluster, survey, delete_volumes),
-            look_at_kubernetes(cluster, survey, api, delete_volumes)
+            api_objects::objects(&kubernetes, &survey.found, api, delete_volumes)
         );
         Ok(Self {
             plan: plan?,
@@ -121,13 +115,15 @@ impl Outside {
         let (Some((host, args)), Seen::Objects(objects)) = (&self.api, &self.seen) else {
             return Ok(Vec::new());
         };
-        let api = connect(cluster, host, args).await.map_err(|why| {
-            Blocked::by_guard(
-                Code::NotLookedFor,
-                format!("Kubernetes can't be asked any more: {why}; nothing was deleted"),
-                "run the same command again: it looks again".to_owned(),
-            )
-        })?;
+        let api = api_objects::connect(&cluster.api(), host, args)
+            .await
+            .map_err(|why| {
+                Blocked::by_guard(
+                    Code::NotLookedFor,
+                    format!("Kubernetes can't be asked any more: {why}; nothing was deleted"),
+                    "run the same command again: it looks again".to_owned(),
+                )
+            })?;
         let by_aws = self
             .plan
             .shown
@@ -217,14 +213,6 @@ fn untagged(volume: &Volume) -> Option<Found> {
 }
 
 /// The API with a new certificate.
-async fn connect(cluster: &Cluster, host: &str, args: &ApiArgs) -> Result<Api, String> {
-    let reached = cluster.api().connect(host, args).await;
-    let reached = reached.map_err(|error| error.to_string())?;
-    if let Some(why) = reached.no_credentials_reason {
-        return Err(why);
-    }
-    Api::connect(&reached.connection).map_err(|error| args.explain(&error))
-}
 
 async fn look_at_account(
     cluster: &Cluster,
@@ -238,56 +226,4 @@ async fn look_at_account(
         shown,
         delete_volumes,
     })
-}
-
-/// What Kubernetes has, and the name of its API where that answers. There is none only without a control plane.
-async fn look_at_kubernetes(
-    cluster: &Cluster,
-    survey: &Survey,
-    args: &ApiArgs,
-    delete_volumes: bool,
-) -> (Option<String>, Seen) {
-    let of = |kind: StackKind| {
-        let kind = kind.to_string();
-        survey.found.iter().find(move |found| found.kind == kind)
-    };
-    if of(StackKind::ControlPlane).is_none() {
-        return (None, Seen::NoApi);
-    }
-    let host = of(StackKind::Edge).and_then(|edge| edge.outputs.get(API_HOST));
-    let Some(host) = host else {
-        let why = "its address is not known, as the edge stack is gone or has no output";
-        return (None, Seen::Silent(why.to_owned()));
-    };
-    let first = async {
-        let api = connect(cluster, host, args).await?;
-        let version = api.version().await;
-        version.map_err(|error| args.explain(&error))?;
-        Ok(api)
-    };
-    let looked = async {
-        let api = within(FIRST_ANSWER, first).await?;
-        within(LISTS, async {
-            let explain = |error| args.explain(&error);
-            let mut objects = kubernetes::objects(&api).await.map_err(explain)?;
-            if delete_volumes {
-                let workloads = kubernetes::workloads(&api, &objects.claims).await;
-                objects.workloads = workloads.map_err(explain)?;
-            }
-            Ok(objects)
-        })
-        .await
-    };
-    match looked.await {
-        Ok(objects) => (Some(host.clone()), Seen::Objects(objects)),
-        Err(why) => (None, Seen::Silent(why)),
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, String>>,
-) -> Result<T, String> {
-    let done = tokio::time::timeout(limit, work).await;
-    done.unwrap_or_else(|_| Err(format!("no answer within {} seconds", limit.as_secs())))
 }

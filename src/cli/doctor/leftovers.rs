@@ -1,23 +1,19 @@
 //! What is left over outside the stacks: what was found there, held against what Kubernetes has.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use crate::cli::api_access::ApiArgs;
+use crate::cli::api_objects;
 use crate::cli::session::Session;
 use crate::cloud::outside::{OutsideKind, OutsideScope};
 use crate::cloud::{CloudError, Outside as _};
 use crate::common::Clock as _;
 use crate::forecast::prices::Prices;
-use crate::kube::Api;
 use crate::operation;
 use crate::plan::Survey;
+use crate::report::cluster::is_network_stuck;
 use crate::report::protection::{self, Leftover, LeftoverFacts};
-use crate::stacks::{API_HOST, StackKind};
-use crate::sweep::{self, Inventory, Owner, Scope, Seen, kubernetes};
-
-/// How long Kubernetes has for an answer.
-const API_TIMEOUT: Duration = Duration::from_secs(15);
+use crate::sweep::{self, Inventory, Owner, Scope, Seen};
 
 /// What is left over. Kubernetes is asked only where something depends on its answer.
 pub async fn leftovers(session: &Session, survey: &Survey, api: &ApiArgs) -> Vec<Leftover> {
@@ -44,6 +40,7 @@ pub async fn leftovers(session: &Session, survey: &Survey, api: &ApiArgs) -> Vec
         kubernetes: &kubernetes,
         used_groups: &used_groups,
         operation: &operation.map_err(|error| error.to_string()),
+        is_network_stuck: is_network_stuck(&survey.found),
         prices: &Prices::table(),
         now: cloud.now(),
     })
@@ -56,33 +53,11 @@ async fn objects(
     inventory: &Inventory,
     args: &ApiArgs,
 ) -> Seen {
-    let edge = survey.named(&StackKind::Edge.stack_name(&survey.cluster));
-    let host = edge.and_then(|edge| edge.outputs.get(API_HOST));
-    let control_plane = survey.named(&StackKind::ControlPlane.stack_name(&survey.cluster));
-    let (Some(host), Some(_)) = (host, control_plane) else {
-        return Seen::NoApi;
-    };
-    if !protection::asks_kubernetes(inventory) {
+    if api_objects::host(&survey.found).is_some() && !protection::asks_kubernetes(inventory) {
         return Seen::Silent("it was not asked".to_owned());
     }
-    let asked = async {
-        let reached = session.api().connect(host, args).await;
-        let reached = reached.map_err(|error| error.to_string())?;
-        if let Some(why) = reached.no_credentials_reason {
-            return Err(why);
-        }
-        let api = Api::connect(&reached.connection).map_err(|error| args.explain(&error))?;
-        let objects = kubernetes::objects(&api).await;
-        objects.map_err(|error| args.explain(&error))
-    };
-    match tokio::time::timeout(API_TIMEOUT, asked).await {
-        Ok(Ok(objects)) => Seen::Objects(objects),
-        Ok(Err(why)) => Seen::Silent(why),
-        Err(_) => Seen::Silent(format!(
-            "no answer within {} seconds",
-            API_TIMEOUT.as_secs()
-        )),
-    }
+    let (_, seen) = api_objects::objects(&session.api(), &survey.found, args, false).await;
+    seen
 }
 
 /// The security groups that any network interface has, those of stacks included: a group that their machines use is used.

@@ -71,16 +71,12 @@ impl<W: Write> LineRenderer<W> {
         self.heartbeat_at.get_or_insert(at);
         let texts: Vec<String> = sweep.parts().map(|(_, text)| text).collect();
         let changed = self.parts.changed(&texts);
-        for ((mark, text), is_new) in sweep.parts().zip(changed) {
+        for ((status, text), is_new) in sweep.parts().zip(changed) {
             if !is_new {
                 continue;
             }
             let columns = EventColumns {
-                status: if mark == Mark::Done {
-                    "removed"
-                } else {
-                    "removing"
-                },
+                status,
                 elapsed: Some(sweep.span(at)),
                 ..EventColumns::default()
             };

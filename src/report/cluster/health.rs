@@ -70,7 +70,7 @@ pub struct Health {
     pub unhealthy: Vec<String>,
     /// What could not be looked at.
     pub unknown: Vec<String>,
-    /// The way back where authorities are lost.
+    /// What to do where authorities are lost, or a deletion has not ended.
     pub lost: Option<String>,
     /// What is neither: it costs or was not looked for, and the cluster is as healthy with it as without.
     pub remarks: Vec<String>,
@@ -78,6 +78,9 @@ pub struct Health {
 
 /// What a view says of the cluster's health.
 pub fn health(view: &StatusView) -> Health {
+    if view.is_half_deleted {
+        return half_deleted(view);
+    }
     let mut unhealthy: Vec<_> = view.stacks.iter().filter_map(stack_trouble).collect();
     let mut unknown = Vec::new();
     match &view.kubernetes {
@@ -97,6 +100,21 @@ pub fn health(view: &StatusView) -> Health {
         unhealthy,
         unknown,
         lost: remedy,
+        remarks: remarks(view),
+    }
+}
+
+/// What is left of a cluster is not compared with one that is in use.
+fn half_deleted(view: &StatusView) -> Health {
+    let existing = view.stacks.iter().filter(|row| row.status.is_some());
+    let unended = "a deletion has come as far as its network, and not further".to_owned();
+    Health {
+        unhealthy: existing
+            .filter_map(stack_trouble)
+            .chain([unended])
+            .collect(),
+        unknown: Vec::new(),
+        lost: Some(format!("`{}` goes on with the deletion", view.delete)),
         remarks: remarks(view),
     }
 }

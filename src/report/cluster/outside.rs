@@ -5,8 +5,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cloud::outside::OutsideKind;
+use crate::cloud::{LiveStack, StackStatus};
 use crate::common::text::{clean, count, listed_line};
+use crate::plan::status::rests;
 use crate::report::outside::{counted, purpose, short, size};
+use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
 use crate::sweep::{Disposition, Found, Inventory, Owner, Purpose, UnknownKind};
 
@@ -24,13 +27,13 @@ pub struct OutsideView {
     resources: Vec<OutsideRow>,
     /// How many things of others lie in its VPC.
     foreign: usize,
-    /// What keeps its network's stack from being deleted, after that has failed: also things of others.
+    /// What keeps its network's stack from being deleted, where a deletion has come so far: also things of others.
     holds_network: Vec<OutsideRow>,
     /// What could not be looked for, and why.
     unknown: Vec<UnknownKind>,
     /// Why nothing was looked for.
     not_looked_for: Option<String>,
-    /// Whether a deletion of the network's stack failed.
+    /// Whether a deletion has come as far as the network's stack and not further.
     #[serde(skip)]
     is_network_stuck: bool,
 }
@@ -38,7 +41,7 @@ pub struct OutsideView {
 /// One resource.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct OutsideRow {
+pub struct OutsideRow {
     kind: OutsideKind,
     id: String,
     owner: Owner,
@@ -52,8 +55,25 @@ struct OutsideRow {
     found: Found,
 }
 
+/// Whether a deletion has come as far as the network's stack and not further: AWS could not delete it, or `delete` did not
+/// begin with it, and it stands alone: without base, control plane and pools no cluster is being made either.
+pub fn is_network_stuck<'a>(stacks: impl IntoIterator<Item = &'a LiveStack>) -> bool {
+    let mut network = None;
+    let mut is_alone = true;
+    for stack in stacks {
+        match StackKind::parse(&stack.kind) {
+            Some(StackKind::Network) => network = Some(&stack.status),
+            Some(kind) => is_alone &= kind != StackKind::Base && !kind.has_machines(),
+            None => {}
+        }
+    }
+    network.is_some_and(|status| {
+        *status == StackStatus::from("DELETE_FAILED") || (is_alone && rests(status))
+    })
+}
+
 impl OutsideView {
-    /// Of what was found; `is_network_stuck` where the network's stack is in `DELETE_FAILED`.
+    /// Of what was found; `is_network_stuck` as [`is_network_stuck`] says.
     pub fn of(inventory: &Inventory, is_network_stuck: bool) -> Self {
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
@@ -72,10 +92,10 @@ impl OutsideView {
     }
 
     /// Where nothing could be looked for.
-    pub fn not_looked_for(why: impl Into<String>) -> Self {
+    pub fn not_looked_for(why: impl Into<String>, is_network_stuck: bool) -> Self {
         Self {
             not_looked_for: Some(why.into()),
-            ..Self::of(&Inventory::default(), false)
+            ..Self::of(&Inventory::default(), is_network_stuck)
         }
     }
 
@@ -116,7 +136,12 @@ impl OutsideView {
             .collect()
     }
 
-    /// What keeps the network from being deleted, and the command that goes on; nothing where that did not fail.
+    /// What keeps the network's stack from being deleted, where a deletion has come so far.
+    pub fn holds_network(&self) -> &[OutsideRow] {
+        &self.holds_network
+    }
+
+    /// What keeps the network from being deleted, and the command that goes on; nothing where no deletion has come so far.
     pub fn network_lines(&self, delete: &str) -> Vec<String> {
         if !self.is_network_stuck {
             return Vec::new();
@@ -140,13 +165,19 @@ impl OutsideView {
             .iter()
             .filter(|one| row(one.kind).holds_network);
         let unknown: Vec<&str> = holding.map(|one| row(one.kind).name).collect();
-        if !unknown.is_empty() {
+        if let Some(why) = &self.not_looked_for {
+            texts.push(format!("what holds it was not looked for: {why}"));
+        } else if !unknown.is_empty() {
             texts.push(format!("not looked for: {}", unknown.join(", ")));
         } else if texts.is_empty() {
             texts.push("nothing is found that holds it any more".to_owned());
         }
         let lines = texts.iter().map(|text| listed_line("!! network: ", text));
-        let next = format!("next: `{delete}` removes what is the cluster's, and goes on");
+        let next = if own.is_empty() && !foreign.is_empty() {
+            format!("next: `{delete}`, once they are gone")
+        } else {
+            format!("next: `{delete}` removes what is the cluster's, and goes on")
+        };
         lines.chain([listed_line("   ", &next)]).collect()
     }
 
@@ -159,7 +190,7 @@ impl OutsideView {
             .filter(|_| !is_running)
             .map(|machine| {
                 format!(
-                    "machine {} is detached from its group, and nothing replaces it",
+                    "machine {} is in no group any more, and costs while it is there",
                     machine.id
                 )
             });

@@ -176,7 +176,7 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
 }
 
 /// A rule is deleted from the group that has it, by its direction, which is its state.
-fn revoke(rule: &OutsideResource, region: &str) -> String {
+pub(in crate::report) fn revoke(rule: &OutsideResource, region: &str) -> String {
     let id = &rule.id;
     let group = match rule.body.as_str() {
         "" => "GROUP_ID",

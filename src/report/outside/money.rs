@@ -31,7 +31,7 @@ fn at_most(usd: f64) -> String {
 }
 
 /// The same with what it is: `$1.76 a month`.
-pub(super) fn monthly(upkeep: &Upkeep) -> String {
+pub(in crate::report) fn monthly(upkeep: &Upkeep) -> String {
     match upkeep {
         Upkeep::Free => String::new(),
         Upkeep::About(_) | Upkeep::UpTo(_) => format!("{} a month", price(upkeep)),

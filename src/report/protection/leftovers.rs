@@ -14,7 +14,7 @@ use crate::forecast::prices::Prices;
 use crate::report::outside::counted;
 use crate::sweep::kinds::row;
 use crate::sweep::{Inventory, Seen};
-use judge::{is_volume_of_kubernetes, service};
+use judge::{is_free_volume, service};
 
 /// Lines that one kind has on a screen.
 const SHOWN: usize = 10;
@@ -30,6 +30,8 @@ pub struct LeftoverFacts<'a> {
     pub used_groups: &'a Result<BTreeSet<String>, String>,
     /// The run that holds the operation lock, or why that is not known.
     pub operation: &'a Result<Option<String>, String>,
+    /// Whether a deletion has come as far as the network's stack and not further.
+    pub is_network_stuck: bool,
     pub prices: &'a Prices,
     pub now: Timestamp,
 }
@@ -59,14 +61,19 @@ pub enum LeftoverState {
     Orphaned,
     /// A command that runs ends it.
     Ending,
+    /// It keeps the network's stack from being deleted, and a deletion does not touch it.
+    Holding,
+    /// Nobody holds it against what might use it.
+    NotCompared,
     /// It could not be looked for, or what would use it could not be asked.
     Unknown,
 }
 
-/// Whether Kubernetes knows what is to be judged: Services of load balancers, claims of volumes.
+/// Whether Kubernetes knows what is to be judged: Services of load balancers, claims of volumes that no machine has. One
+/// that a machine has is in use, whatever it says.
 pub fn asks_kubernetes(inventory: &Inventory) -> bool {
     let mut all = inventory.found.iter();
-    all.any(|found| service(found).is_some() || is_volume_of_kubernetes(found))
+    all.any(|found| service(found).is_some() || is_free_volume(found))
 }
 
 /// Where nothing outside the stacks could be looked for.
@@ -87,6 +94,7 @@ pub fn leftovers(facts: &LeftoverFacts<'_>) -> Vec<Leftover> {
     let found = facts.inventory.found.iter();
     let mut all: Vec<Leftover> = found.filter_map(|found| facts.judge(found)).collect();
     all.extend(facts.unjudged());
+    all.extend(facts.not_compared());
     all.extend(facts.inventory.unknown.iter().map(|unknown| Leftover {
         kind: Some(unknown.kind),
         text: format!(
@@ -106,20 +114,25 @@ pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
     }
     let mut lines = Vec::new();
     let mut numbers: BTreeMap<Option<OutsideKind>, usize> = BTreeMap::new();
+    let mut shown = Vec::new();
     for one in all {
         let number = numbers.entry(one.kind).or_default();
         *number += 1;
-        if *number > SHOWN {
-            continue;
+        if *number <= SHOWN {
+            shown.push(one);
         }
+    }
+    for (at, one) in shown.iter().enumerate() {
         let mark = match one.state {
-            LeftoverState::Orphaned => "!!",
-            LeftoverState::Ending => "--",
+            LeftoverState::Orphaned | LeftoverState::Holding => "!!",
+            LeftoverState::Ending | LeftoverState::NotCompared => "--",
             LeftoverState::Unknown => "??",
         };
         lines.push(line(mark, &one.text));
-        let next = one.next.as_ref().map(|next| format!("next: {next}"));
-        lines.extend(next.map(|next| listed_line("   ", &next)));
+        // A command that is for several is below the last of them.
+        let is_last = shown.get(at + 1).is_none_or(|after| after.next != one.next);
+        let next = one.next.as_ref().filter(|_| is_last);
+        lines.extend(next.map(|next| listed_line("   ", &format!("next: {next}"))));
     }
     let more = numbers.into_iter().filter_map(|(kind, number)| {
         let more = number.checked_sub(SHOWN).filter(|more| *more > 0)?;

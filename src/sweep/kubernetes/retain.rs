@@ -6,12 +6,12 @@ use std::cell::Cell;
 
 use crate::common::Clock;
 use crate::common::text::count;
+use crate::events::SweepPart;
 use crate::kube::{KubeError, VolumeObject};
 
 use super::rounds::{Run, some};
 
 const RETAIN: &str = "Retain";
-const PART: &str = "PersistentVolume set to Retain";
 /// Looks: volumes that are made meanwhile are protected by the next one.
 const LOOKS: usize = 5;
 
@@ -38,7 +38,7 @@ async fn protect<K: Clock>(run: &Run<'_, K>, changed: &Cell<usize>) -> Option<St
             Err(error) => return Some(unknown(&error)),
         };
         let wanted = protected + open.len();
-        run.show(PART, protected, wanted, "");
+        run.show(SweepPart::SET_TO_RETAIN, protected, wanted, "");
         if open.is_empty() {
             return None;
         }

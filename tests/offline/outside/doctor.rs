@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use kube_cfn::cloud::OutsideKind::{
-    self, Backup, Bucket, Interface, Key, LoadBalancer, LogGroup, Snapshot, Volume,
+    self, Backup, Bucket, DnsRecord, Interface, Key, LoadBalancer, LogGroup, Machine, Snapshot,
+    Volume,
 };
 use kube_cfn::forecast::prices::Prices;
 use kube_cfn::report::protection::{
@@ -13,11 +14,11 @@ use kube_cfn::report::protection::{
 use kube_cfn::sweep::kubernetes::{
     Claim, Objects, Service, Volume as PersistentVolume, VolumeSource,
 };
-use kube_cfn::sweep::{Found, Inventory, Seen};
+use kube_cfn::sweep::{Disposition, Found, Inventory, Owner, Seen};
 
 use super::found::{
-    balancer, classic, foreign, group, inventory, left, machine, now, rule, stated, target_group,
-    unknown, usual, volume,
+    balancer, classic, foreign, group, in_group, inventory, left, machine, now, of_ingress, record,
+    rule, stated, target_group, unknown, usual, volume,
 };
 use crate::support::golden;
 
@@ -26,6 +27,7 @@ struct Look {
     kubernetes: Seen,
     used_groups: Result<BTreeSet<String>, String>,
     operation: Result<Option<String>, String>,
+    is_network_stuck: bool,
 }
 
 impl Default for Look {
@@ -34,6 +36,7 @@ impl Default for Look {
             kubernetes: Seen::Objects(objects()),
             used_groups: Ok(BTreeSet::from(["sg-0a1".to_owned()])),
             operation: Ok(None),
+            is_network_stuck: false,
         }
     }
 }
@@ -47,6 +50,7 @@ impl Look {
             kubernetes: &self.kubernetes,
             used_groups: &self.used_groups,
             operation: &self.operation,
+            is_network_stuck: self.is_network_stuck,
             prices: &Prices::table(),
             now: now(),
         })
@@ -103,6 +107,7 @@ fn findings(leftovers: Vec<Leftover>) -> Findings {
         cluster: "canary".to_owned(),
         layers: Vec::new(),
         stacks: Vec::new(),
+        half_deleted: false,
         leftovers,
     }
 }
@@ -120,11 +125,35 @@ fn state(leftover: Option<Leftover>) -> Option<LeftoverState> {
 
 #[test]
 fn cluster_in_use_has_nothing_left_over() {
-    let all = Look::default().at(&usual());
+    let mut usual = usual();
+    usual.found.retain(|one| one.resource.kind != DnsRecord);
+    let all = Look::default().at(&usual);
     assert_eq!(all, Vec::new());
     let found = findings(all);
     assert_eq!((found.orphaned(), found.not_judged()), (0, 0));
     assert_eq!(text(&found), "ok outside        nothing is left over there");
+}
+
+/// What was not held against anything is no all-clear, and nothing wrong.
+#[test]
+fn what_is_not_compared_is_said() {
+    let all = Look::default().at(&inventory(vec![
+        of_ingress("k8s-shop", "shop/shop"),
+        made_for_nothing("k8s-odd"),
+        record("Z1 web.example.org. A", "default/web"),
+    ]));
+    let found = findings(all.clone());
+    assert_eq!((found.orphaned(), found.not_judged()), (0, 0));
+    screen("doctor-not-compared", all);
+    let all = silent().at(&inventory(vec![of_ingress("k8s-shop", "shop/shop")]));
+    assert_eq!(all[0].state, LeftoverState::NotCompared);
+}
+
+fn made_for_nothing(name: &str) -> Found {
+    Found {
+        purpose: None,
+        ..balancer(name, "default/web")
+    }
 }
 
 #[test]
@@ -134,20 +163,15 @@ fn everything_left_over_has_its_command() {
         balancer("k8s-old", "default/old"),
         classic("c0ffee", "shop/old"),
         target_group("k8s-old-80", &[]),
-        rule("sgr-0b2", &["sg-0b2", "sg-nodes"]),
+        in_group(rule("sgr-0b2", &["sg-0b2", "sg-nodes"]), "sg-nodes"),
         group("sg-0b2", "default/old"),
         stated(
-            super::found::found(
-                Interface,
-                "eni-0b2",
-                kube_cfn::sweep::Owner::Kubernetes,
-                None,
-            ),
+            super::found::found(Interface, "eni-0b2", Owner::Kubernetes, None),
             "available",
         ),
         volume("vol-0b1", 50, Some("default/gone"), "available"),
         volume("vol-0b2", 8, None, "available"),
-        left(Volume, "vol-0c1", "control-plane"),
+        stated(left(Volume, "vol-0c1", "control-plane"), "available"),
         left(Bucket, "canary-base-state-1a2b", "base"),
         left(Key, "arn:aws:kms:eu-west-1:123456789012:key/1a2b", "base"),
     ]);
@@ -170,7 +194,8 @@ fn everything_left_over_has_its_command() {
 fn what_kubernetes_does_not_say_is_unknown_and_not_missing() {
     let all = silent().at(&usual());
     assert!(
-        all.iter().all(|one| one.state == LeftoverState::Unknown),
+        all.iter().all(|one| one.state == LeftoverState::Unknown
+            || one.kind == Some(DnsRecord) && one.state == LeftoverState::NotCompared),
         "{all:#?}"
     );
     assert_eq!(findings(all.clone()).orphaned(), 0);
@@ -193,16 +218,95 @@ fn kubernetes_is_asked_only_where_it_decides() {
 }
 
 #[test]
-fn without_kubernetes_its_load_balancers_are_left_over() {
+fn volumes_in_use_are_no_reason_to_ask() {
+    let volumes = |state| inventory(vec![volume("vol-0a1", 20, Some("default/data-0"), state)]);
+    assert!(!asks_kubernetes(&volumes("in-use")));
+    assert!(asks_kubernetes(&volumes("available")));
+    assert_eq!(silent().at(&volumes("in-use")), Vec::new());
+}
+
+/// Everything that a deletion would remove, whatever it is for.
+fn of_kubernetes() -> Vec<Found> {
+    let mut all = usual().found;
+    all.push(of_ingress("k8s-shop", "shop/shop"));
+    all.push(made_for_nothing("k8s-odd"));
+    all.retain(|one| one.disposition == Disposition::Removed && one.owner == Owner::Kubernetes);
+    all
+}
+
+#[test]
+fn without_kubernetes_everything_that_it_made_is_left_over() {
     let look = Look {
         kubernetes: Seen::NoApi,
         ..Look::default()
     };
-    let one = look.at_one(balancer("k8s-web", "default/web")).unwrap();
-    assert_eq!(one.state, LeftoverState::Orphaned);
-    assert!(one.next.unwrap().contains("`kube-cfn delete canary`"));
-    let volume = volume("vol-0a1", 20, Some("default/data-0"), "available");
-    assert_eq!(state(look.at_one(volume)), Some(LeftoverState::Orphaned));
+    let all = of_kubernetes();
+    let leftovers = look.at(&inventory(all.clone()));
+    assert_eq!(leftovers.len(), all.len());
+    for (one, found) in leftovers.iter().zip(&all) {
+        assert_eq!(one.state, LeftoverState::Orphaned, "{one:?}");
+        assert_eq!(one.id.as_deref(), Some(&*found.resource.id));
+        let next = one.next.as_deref().unwrap();
+        assert!(next.contains("`kube-cfn delete canary`"), "{next}");
+    }
+    screen("doctor-no-api", leftovers);
+    let running = Look {
+        operation: Ok(Some("`delete` by ann".to_owned())),
+        ..look
+    };
+    for one in running.at(&inventory(all)) {
+        assert_eq!(one.state, LeftoverState::Ending, "{one:?}");
+    }
+    let free = volume("vol-0a1", 20, Some("default/data-0"), "available");
+    let look = Look {
+        operation: Ok(None),
+        ..running
+    };
+    assert_eq!(state(look.at_one(free)), Some(LeftoverState::Orphaned));
+}
+
+/// AWS refuses to delete a volume that a machine has.
+#[test]
+fn attached_volume_is_not_told_to_be_deleted() {
+    let look = Look {
+        kubernetes: Seen::NoApi,
+        ..Look::default()
+    };
+    let mut used = volume("vol-0a1", 20, Some("default/data-0"), "in-use");
+    used.resource.uses.insert("i-0a1".to_owned());
+    let next = look.at_one(used).unwrap().next.unwrap();
+    assert!(!next.contains("delete-volume"), "{next}");
+    assert!(next.contains("while i-0a1 has it"), "{next}");
+}
+
+/// What others have in the network is named, and nothing but a deletion is advised.
+#[test]
+fn half_deleted_cluster_names_what_holds_its_network() {
+    let look = Look {
+        kubernetes: Seen::NoApi,
+        is_network_stuck: true,
+        ..Look::default()
+    };
+    let all = look.at(&inventory(vec![
+        machine("i-0a1", "running"),
+        balancer("k8s-old", "default/old"),
+        foreign(Machine, "i-0ff"),
+        foreign(Interface, "eni-0ff"),
+        foreign(Volume, "vol-0ff"),
+    ]));
+    let holding: Vec<_> = all
+        .iter()
+        .filter(|one| one.state == LeftoverState::Holding)
+        .filter_map(|one| one.id.as_deref())
+        .collect();
+    assert_eq!(holding, ["i-0ff", "eni-0ff"]);
+    let found = Findings {
+        half_deleted: true,
+        ..findings(all)
+    };
+    let shown = text(&found);
+    assert!(!shown.contains("`aws "), "{shown}");
+    golden::check("outside/doctor-half-deleted.txt", &(shown + "\n"));
 }
 
 #[test]
@@ -237,6 +341,12 @@ fn volume_is_left_over_without_its_claim() {
     assert_eq!(one.bytes, Some(20 << 30));
     let monthly = one.monthly_usd.unwrap();
     assert!((1.0..3.0).contains(&monthly), "{monthly}");
+    let cents = monthly * 100.0;
+    assert!((cents - cents.round()).abs() < 1e-9, "{monthly}");
+    // Not volumes alone cost something.
+    let idle = look.at_one(balancer("k8s-old", "default/old")).unwrap();
+    assert!(idle.monthly_usd.unwrap() > 1.0, "{idle:?}");
+    assert!(idle.text.contains(" a month"), "{idle:?}");
 }
 
 #[test]
@@ -281,7 +391,8 @@ fn group_is_left_over_without_an_interface() {
             ..Look::default()
         };
         look.at(&inventory(vec![
-            rule("sgr-0a1", &["sg-0a1", "sg-nodes"]),
+            in_group(rule("sgr-0a1", &["sg-0a1", "sg-nodes"]), "sg-nodes"),
+            in_group(rule("sgr-0a2", &["sg-0a1"]), "sg-0a1"),
             group("sg-0a1", "default/web"),
         ]))
     };
@@ -290,7 +401,9 @@ fn group_is_left_over_without_an_interface() {
     assert_eq!(unused.len(), 1);
     let next = unused[0].next.as_deref().unwrap();
     assert!(
-        next.contains("after the rules that name it: sgr-0a1"),
+        next.starts_with(
+            "`aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-nodes"
+        ) && next.contains("sgr-0a1`, then `aws ec2 delete-security-group"),
         "{next}"
     );
     let unknown = of(Err("denied".to_owned()));

@@ -68,6 +68,24 @@ pub fn rule(id: &str, groups: &[&str]) -> Found {
     uses(made(GroupRule, id, service("default/web")), groups)
 }
 
+pub fn in_group(mut rule: Found, group: &str) -> Found {
+    group.clone_into(&mut rule.resource.body);
+    rule
+}
+
+/// An application load balancer of an Ingress.
+pub fn of_ingress(name: &str, of: &str) -> Found {
+    made(
+        LoadBalancer,
+        &format!("{BALANCERS}loadbalancer/app/{name}/50dc6c49"),
+        Purpose::Ingress(of.to_owned()),
+    )
+}
+
+pub fn record(id: &str, of: &str) -> Found {
+    made(DnsRecord, id, service(of))
+}
+
 pub fn volume(id: &str, gib: u64, claim: Option<&str>, state: &str) -> Found {
     let purpose = claim.map(|claim| Purpose::Claim(claim.to_owned()));
     sized(

@@ -7,7 +7,8 @@ use kube_cfn::cloud::OutsideKind::{
 };
 use kube_cfn::cloud::{LiveStack, StackStatus};
 use kube_cfn::report::cluster::{
-    OperationView, OutsideView, StackWithResources, StatusView, health, network_lines, text, view,
+    OperationView, OutsideView, StackWithResources, StatusView, health, is_network_stuck,
+    network_lines, text, view,
 };
 use kube_cfn::sweep::Inventory;
 use serde_json::{Value, json};
@@ -38,10 +39,7 @@ fn stack(kind: &str, status: &str) -> StackWithResources {
 }
 
 fn seen(stacks: &[StackWithResources], inventory: &Inventory) -> StatusView {
-    let network = "network";
-    let stuck = stacks
-        .iter()
-        .any(|one| one.found.kind == network && one.found.status.to_string() == "DELETE_FAILED");
+    let stuck = is_network_stuck(stacks.iter().map(|one| &one.found));
     let mut view = view("canary", ("123456789012", "eu-west-1"), &[], stacks);
     view.outside = Some(OutsideView::of(inventory, stuck));
     view
@@ -85,7 +83,10 @@ fn what_was_not_looked_for_is_named() {
     };
     screen("status-unknown", &seen(&healthy(), &inventory));
     let mut view = seen(&healthy(), &inventory);
-    view.outside = Some(OutsideView::not_looked_for("no answer within 15 seconds"));
+    view.outside = Some(OutsideView::not_looked_for(
+        "no answer within 15 seconds",
+        false,
+    ));
     let text = text(&view, now());
     assert!(
         text.ends_with("outside   not looked for: no answer within 15 seconds\n"),
@@ -139,6 +140,46 @@ fn network_that_could_not_be_deleted_names_what_holds_it() {
     );
 }
 
+/// `delete` does not begin with a network in which others have something: it stays as it was.
+#[test]
+fn network_that_a_deletion_did_not_begin_with_names_what_holds_it() {
+    let alone = vec![stack("network", "CREATE_COMPLETE")];
+    let found = vec![foreign(Machine, "i-0ff"), foreign(Interface, "eni-0ff")];
+    let view = seen(&alone, &inventory(found));
+    screen("status-held", &view);
+    let outside = serde_json::to_value(&view).unwrap()["outside"].take();
+    assert_eq!(outside["holdsNetwork"][1]["id"], "eni-0ff");
+    assert_eq!(outside["holdsNetwork"][1]["kind"], "interface");
+    let health = health(&view);
+    assert_eq!(
+        health.unhealthy,
+        ["a deletion has come as far as its network, and not further"]
+    );
+    let next = health.lost.unwrap();
+    assert!(next.contains("`kube-cfn delete canary`"), "{next}");
+}
+
+#[test]
+fn network_is_stuck_only_where_no_cluster_is_made_or_used() {
+    let is = |stacks: &[(&str, &str)]| {
+        let stacks: Vec<_> = stacks
+            .iter()
+            .map(|(kind, status)| stack(kind, status))
+            .collect();
+        is_network_stuck(stacks.iter().map(|one| &one.found))
+    };
+    let (made, failed) = ("CREATE_COMPLETE", "DELETE_FAILED");
+    assert!(is(&[("network", made)]));
+    assert!(is(&[("network", "UPDATE_COMPLETE"), ("edge", made)]));
+    assert!(is(&[("network", failed), ("base", made)]));
+    assert!(!is(&[("network", "DELETE_IN_PROGRESS")]));
+    assert!(!is(&[("network", "CREATE_IN_PROGRESS")]));
+    for other in ["base", "control-plane", "pool-web"] {
+        assert!(!is(&[("network", made), (other, made)]), "{other}");
+    }
+    assert!(!is(&[("base", made)]));
+}
+
 #[test]
 fn network_that_nothing_holds_any_more_is_said_as_such() {
     let lines = network_lines(&seen(&half_deleted(), &Inventory::default())).join("\n");
@@ -182,7 +223,7 @@ fn what_lies_outside_is_a_remark_and_no_part_of_the_health() {
     assert!(without.remarks.is_empty());
     let remarks = health_with.remarks.join("\n");
     assert!(
-        remarks.contains("machine i-0a1 is detached from its group"),
+        remarks.contains("machine i-0a1 is in no group any more, and costs"),
         "{remarks}"
     );
     assert!(

@@ -9,39 +9,35 @@ use super::runs::{Run, at, expected, part, pool};
 use super::terminal::Memory;
 use crate::support::golden;
 
-/// Of the load balancers of two Services, one with a group that AWS releases late.
+/// A detached machine and the load balancers of two Services, with the words of `sweep::remove`: a kind waits for the first
+/// one that has to go before it.
 fn parts(second: i64) -> Vec<SweepPart> {
+    const AWS: &str = "waiting for AWS";
+    let released = |number| format!("waiting for AWS to release {number} network interfaces");
     match second {
         ..100 => vec![
-            part("machine", 0, 1, ""),
-            part("load balancer", 0, 2, ""),
-            part("target group", 0, 2, ""),
-            part("rule of a security group", 0, 3, ""),
-            part("security group", 0, 2, ""),
+            part("machine", 0, 1, AWS),
+            part("load balancer", 0, 2, AWS),
+            part("target group", 0, 2, "waits for 2 load balancers"),
+            part("rule of a security group", 0, 3, AWS),
+            part("security group", 0, 2, "waits for 1 machine"),
+            part("network interface", 0, 4, &released(4)),
         ],
         100..200 => vec![
-            part("machine", 0, 1, "shutting down"),
+            part("machine", 0, 1, AWS),
             part("load balancer", 2, 2, ""),
             part("target group", 2, 2, ""),
             part("rule of a security group", 3, 3, ""),
-            part(
-                "security group",
-                0,
-                2,
-                "waiting for AWS to release 4 interfaces",
-            ),
+            part("security group", 0, 2, "waits for 1 machine"),
+            part("network interface", 0, 4, &released(4)),
         ],
         200..300 => vec![
             part("machine", 1, 1, ""),
             part("load balancer", 2, 2, ""),
             part("target group", 2, 2, ""),
             part("rule of a security group", 3, 3, ""),
-            part(
-                "security group",
-                1,
-                2,
-                "waiting for AWS to release 1 interface",
-            ),
+            part("security group", 0, 2, "waits for 2 network interfaces"),
+            part("network interface", 2, 4, &released(2)),
         ],
         _ => vec![
             part("machine", 1, 1, ""),
@@ -49,6 +45,7 @@ fn parts(second: i64) -> Vec<SweepPart> {
             part("target group", 2, 2, ""),
             part("rule of a security group", 3, 3, ""),
             part("security group", 2, 2, ""),
+            part("network interface", 4, 4, ""),
         ],
     }
 }
@@ -145,7 +142,7 @@ fn short_screen_folds_what_is_removed() {
         );
     }
     let block = text(&model.view(at(205), 80, 9));
-    assert!(block.contains("3 kinds removed"), "{block}");
+    assert!(block.contains("3 kinds done"), "{block}");
     assert!(block.contains("waiting for AWS to release 4"), "{block}");
 }
 
@@ -156,8 +153,81 @@ fn log_has_a_line_for_every_change_and_repeats_the_wait() {
     let of = |words: &str| text.lines().filter(|line| line.contains(words)).count();
     assert_eq!(
         of("removing") + of("removed  "),
-        5 + 5 + 2 + 1 + 1,
+        6 + 3 + 3 + 2 + 1,
         "{text}"
+    );
+}
+
+/// Nothing but this command removes what is outside the stacks.
+#[test]
+fn stop_during_the_removal_alone_does_not_say_that_aws_continues() {
+    let summary = text(&model(&begun()).summary(at(205), 80));
+    golden::check("progress/sweep/stopped.txt", &summary);
+    assert!(!summary.contains("kube-cfn watch"), "{summary}");
+    // While a stack is deleted, that goes on.
+    let mut events = begun().events;
+    events.truncate(10);
+    let summary = text(&model(&Run { events }).summary(at(90), 80));
+    assert!(summary.contains("continues in AWS"), "{summary}");
+    assert!(summary.contains("kube-cfn watch canary"), "{summary}");
+}
+
+/// Kubernetes releases before the first stack: nothing starts next meanwhile. What it keeps is not removed.
+#[test]
+fn what_kubernetes_releases_is_waited_for_and_what_it_keeps_is_not_removed() {
+    let stacks = vec![
+        expected(pool("web"), Some(Delete), 3, &[]),
+        expected(Network, Some(Delete), 21, &[pool("web")]),
+    ];
+    let retain = |done| part(SweepPart::SET_TO_RETAIN, done, 2, "");
+    let service = |done, state: &str| part("Service of type LoadBalancer", done, 1, state);
+    let run = Run::start(Delete, stacks)
+        .sweep(1, 1, vec![retain(0)])
+        .sweep(3, 1, vec![retain(2)])
+        .sweep(5, 1, vec![retain(2), service(0, "default/web")]);
+    let block = text(&model(&run).view(at(9), 80, 24));
+    assert!(!block.contains("starts next"), "{block}");
+    assert!(
+        block.contains("waits for what is outside the stacks"),
+        "{block}"
+    );
+    let run = run
+        .sweep(20, 1, vec![retain(2), service(1, "")])
+        .stack(21, pool("web"), Delete)
+        .settled(40, pool("web"), Outcome::Deleted)
+        .stack(41, Network, Delete)
+        .settled(60, Network, Outcome::Deleted)
+        .finished(61, true);
+    let log = log(&run.events, 61);
+    let retained = log
+        .lines()
+        .filter(|line| line.contains("outside the stacks: PersistentVolume"));
+    let retained: Vec<_> = retained.collect();
+    assert!(!retained.is_empty(), "{log}");
+    assert!(
+        retained.iter().all(|line| !line.contains("removed")),
+        "{retained:#?}"
+    );
+    let summary = text(&model(&run).summary(at(61), 100));
+    assert!(
+        summary.contains("24 resources, 1 outside the stacks"),
+        "{summary}"
+    );
+    assert!(
+        summary.contains("1/1  removed, PersistentVolume set to Retain 2/2"),
+        "{summary}"
+    );
+    let memory = Memory::default();
+    let mut live = memory.live();
+    run.events
+        .iter()
+        .for_each(|event| live.render(event).unwrap());
+    let kept = memory.text();
+    assert!(
+        kept.contains(
+            "PersistentVolume set to Retain 2/2, Service of type LoadBalancer 1/1 removed"
+        ),
+        "{kept}"
     );
 }
 
@@ -195,7 +265,7 @@ fn removal_before_the_run_is_shown_without_stacks() {
 fn heartbeat_of_a_removal_without_a_run_says_what_it_waits_for() {
     let mut out = Vec::new();
     let mut lines = LineRenderer::new(&mut out);
-    let parts = vec![part("load balancer", 0, 1, "being deleted")];
+    let parts = vec![part("load balancer", 0, 1, "waiting for AWS")];
     let event = Event::Sweep {
         at: at(0),
         since: at(0),
@@ -210,7 +280,7 @@ fn heartbeat_of_a_removal_without_a_run_says_what_it_waits_for() {
     let beats: Vec<_> = running.collect();
     assert_eq!(beats.len(), 2, "{text}");
     assert!(
-        beats[0].ends_with("outside the stacks: load balancer 0/1, being deleted"),
+        beats[0].ends_with("outside the stacks: load balancer 0/1, waiting for AWS"),
         "{text}"
     );
 }
@@ -250,12 +320,12 @@ fn end_of_a_run_sums_up_what_was_removed_and_what_was_not() {
     let failed = begun().finished(900, false);
     let failed = text(&model(&failed).summary(at(900), 80));
     assert!(
-        failed.contains(" !!  outside the stacks  2m21s  7/10  machine 0/1, security group 0/2"),
+        failed.contains(" !!  outside the stacks  2m21s  7/14  machine 0/1, security group 0/2"),
         "{failed}"
     );
     let detached = text(&model(&begun()).summary(at(205), 80));
     assert!(
-        detached.contains("stopped: the removal outside the stacks, 7 of 10 done"),
+        detached.contains("stopped: the removal outside the stacks, 7 of 14 done"),
         "{detached}"
     );
 }

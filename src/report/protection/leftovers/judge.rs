@@ -4,45 +4,35 @@ use super::{Leftover, LeftoverFacts, LeftoverState, SHOWN, not_looked_for};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::duration::age;
 use crate::common::text::clean;
-use crate::forecast::prices::{Meter, PriceKey};
-use crate::report::outside::{counted, delete_command, purpose, save_volume, short, size};
+use crate::forecast::upkeep::upkeep;
+use crate::report::outside::{
+    counted, delete_command, monthly, purpose, revoke_rule, save_volume, short, size,
+};
 use crate::sweep::kinds::row;
 use crate::sweep::kubernetes::{Objects, Volume};
 use crate::sweep::{Disposition, Found, Owner, Purpose, Seen};
 
-const GIB: f64 = 1_073_741_824.0;
-
 /// The Service that a load balancer was made for.
 pub(super) fn service(found: &Found) -> Option<&str> {
-    let is_balancer = match found.resource.kind {
-        OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer => true,
-        OutsideKind::Machine
-        | OutsideKind::TargetGroup
-        | OutsideKind::GroupRule
-        | OutsideKind::SecurityGroup
-        | OutsideKind::Interface
-        | OutsideKind::Volume
-        | OutsideKind::Snapshot
-        | OutsideKind::DnsRecord
-        | OutsideKind::LogGroup
-        | OutsideKind::Backup
-        | OutsideKind::Bucket
-        | OutsideKind::Key
-        | OutsideKind::Subnet
-        | OutsideKind::RouteTable
-        | OutsideKind::Endpoint
-        | OutsideKind::Peering => false,
-    };
     match &found.purpose {
-        Some(Purpose::Service(name)) if is_balancer && found.owner == Owner::Kubernetes => {
-            Some(name)
-        }
+        Some(Purpose::Service(name)) if is_balancer(found) => Some(name),
         Some(_) | None => None,
     }
 }
 
-pub(super) fn is_volume_of_kubernetes(found: &Found) -> bool {
-    found.resource.kind == OutsideKind::Volume && found.owner == Owner::Kubernetes
+/// A load balancer that Kubernetes made.
+fn is_balancer(found: &Found) -> bool {
+    let kind = found.resource.kind;
+    let kinds = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
+    kinds.contains(&kind) && found.owner == Owner::Kubernetes
+}
+
+/// A volume of Kubernetes that no machine has: one that a machine has is in use.
+pub(super) fn is_free_volume(found: &Found) -> bool {
+    let Found {
+        resource, owner, ..
+    } = found;
+    resource.kind == OutsideKind::Volume && *owner == Owner::Kubernetes && is_available(resource)
 }
 
 /// A volume that no machine has.
@@ -53,6 +43,26 @@ fn is_available(resource: &OutsideResource) -> bool {
 impl LeftoverFacts<'_> {
     /// What a resource is left over from; `None` where something uses it, or nothing is known against it.
     pub(super) fn judge(&self, found: &Found) -> Option<Leftover> {
+        if self.is_network_stuck && found.holds_network() {
+            return Some(self.holding(found));
+        }
+        let is_doomed = self.has_no_api() && found.disposition == Disposition::Removed;
+        let one = if is_doomed && found.owner == Owner::Kubernetes {
+            self.orphaned(found, "has no Kubernetes any more")
+        } else {
+            self.judge_by_kind(found)?
+        };
+        if !is_doomed && found.resource.kind != OutsideKind::Machine {
+            return Some(one);
+        }
+        Some(self.unless_a_run_ends_it(one))
+    }
+
+    fn has_no_api(&self) -> bool {
+        *self.kubernetes == Seen::NoApi
+    }
+
+    fn judge_by_kind(&self, found: &Found) -> Option<Leftover> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
             // Somebody else's; what goes with its group or the controller's object that it is for; what is kept on purpose.
@@ -114,8 +124,12 @@ impl LeftoverFacts<'_> {
             .stack(found)
             .map_or(String::new(), |stack| format!("of {stack} "));
         let text = format!("{of}is in no group any more ({state}{since})");
-        let orphaned = self.orphaned(found, &text);
-        Some(match self.operation {
+        Some(self.orphaned(found, &text))
+    }
+
+    /// While a run holds the lock, it may be about to end it.
+    fn unless_a_run_ends_it(&self, orphaned: Leftover) -> Leftover {
+        match self.operation {
             Ok(None) => orphaned,
             Ok(Some(run)) => Leftover {
                 state: LeftoverState::Ending,
@@ -133,28 +147,45 @@ impl LeftoverFacts<'_> {
                 next: None,
                 ..orphaned
             },
-        })
+        }
+    }
+
+    /// What is not removed and keeps the network's stack from being deleted, when a deletion has come so far.
+    fn holding(&self, found: &Found) -> Leftover {
+        let text = match found.owner {
+            Owner::Foreign => "is somebody else's, and holds the network",
+            Owner::Kubernetes | Owner::Stack => "is in no stack any more, and holds the network",
+        };
+        let resource = &found.resource;
+        let name = format!("{} {}", row(resource.kind).name, short(resource));
+        let of = match purpose(found, self.cluster) {
+            of if of.is_empty() => of,
+            of => format!(": {of}"),
+        };
+        Leftover {
+            kind: Some(resource.kind),
+            id: Some(resource.id.clone()),
+            state: LeftoverState::Holding,
+            text: format!("{name} {text}{of}"),
+            bytes: resource.bytes,
+            monthly_usd: None,
+            next: Some(format!(
+                "`kube-cfn delete {}`, once it is gone",
+                self.cluster
+            )),
+        }
     }
 
     fn balancer(&self, found: &Found) -> Option<Leftover> {
         let name = service(found)?;
-        match self.kubernetes {
-            Seen::Objects(Objects { services, .. }) => {
-                let mut names = services
-                    .iter()
-                    .map(|one| format!("{}/{}", one.namespace, one.name));
-                (!names.any(|one| one == name))
-                    .then(|| self.orphaned(found, "has no Service of type LoadBalancer any more"))
-            }
-            Seen::NoApi => Some(Leftover {
-                next: Some(format!(
-                    "`kube-cfn delete {}` removes it with the rest",
-                    self.cluster
-                )),
-                ..self.orphaned(found, "has no Kubernetes any more")
-            }),
-            Seen::Silent(_) => None,
-        }
+        let Seen::Objects(Objects { services, .. }) = self.kubernetes else {
+            return None;
+        };
+        let mut names = services
+            .iter()
+            .map(|one| format!("{}/{}", one.namespace, one.name));
+        (!names.any(|one| one == name))
+            .then(|| self.orphaned(found, "has no Service of type LoadBalancer any more"))
     }
 
     fn volume(&self, found: &Found) -> Option<Leftover> {
@@ -166,9 +197,11 @@ impl LeftoverFacts<'_> {
                 volumes, claims, ..
             }) => {
                 let has = |volume: &&Volume| volume.volume_id.as_deref() == Some(&resource.id);
+                if !is_available(resource) {
+                    return None;
+                }
                 let Some(volume) = volumes.iter().find(has) else {
-                    let text = "has no PersistentVolume any more";
-                    return is_available(resource).then(|| self.orphaned(found, text));
+                    return Some(self.orphaned(found, "has no PersistentVolume any more"));
                 };
                 let claim = volume.claim.as_ref()?;
                 let mut names = claims
@@ -197,20 +230,53 @@ impl LeftoverFacts<'_> {
         let rules = self.inventory.found.iter().filter(|one| {
             one.resource.kind == OutsideKind::GroupRule && one.resource.uses.contains(id)
         });
-        let rules: Vec<&str> = rules.map(|one| one.resource.id.as_str()).collect();
+        // Its own rules go with it.
+        let rules = rules.filter(|one| one.resource.body != *id);
+        let first: Vec<String> = rules
+            .map(|one| format!("`{}`", revoke_rule(&one.resource, self.region)))
+            .collect();
         let orphaned = self.orphaned(found, "is used by no network interface");
-        Some(if rules.is_empty() {
-            orphaned
-        } else {
-            let next = orphaned.next.unwrap_or_default();
-            Leftover {
-                next: Some(format!(
-                    "{next}, after the rules that name it: {}",
-                    rules.join(", ")
-                )),
-                ..orphaned
-            }
+        let delete = orphaned.next.clone().unwrap_or_default();
+        let next = first.into_iter().chain([delete]).collect::<Vec<_>>();
+        Some(Leftover {
+            next: Some(next.join(", then ")),
+            ..orphaned
         })
+    }
+
+    /// What has no counterpart in what Kubernetes was asked for: it is used, or it is not.
+    pub(super) fn not_compared(&self) -> Vec<Leftover> {
+        if self.has_no_api() {
+            return Vec::new();
+        }
+        let of = |is: fn(&Found) -> bool, why: &str| {
+            let found = self.inventory.found.iter();
+            let one = several(found.filter(|one| is(one)), why)?;
+            Some(Leftover {
+                state: LeftoverState::NotCompared,
+                ..one
+            })
+        };
+        let is_of_ingress = |found: &Found| {
+            let of_ingress = matches!(found.purpose, Some(Purpose::Ingress(_)));
+            is_balancer(found) && of_ingress
+        };
+        let is_of_nothing = |found: &Found| {
+            let is_named = matches!(
+                found.purpose,
+                Some(Purpose::Ingress(_) | Purpose::Service(_))
+            );
+            is_balancer(found) && !is_named
+        };
+        let is_record = |found: &Found| {
+            found.resource.kind == OutsideKind::DnsRecord && found.owner == Owner::Kubernetes
+        };
+        let all = [
+            of(is_of_ingress, "of an Ingress, which is not compared"),
+            of(is_of_nothing, "of no Service that is known, not compared"),
+            of(is_record, "what they are for is not compared"),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     /// What nobody could be asked about.
@@ -223,8 +289,7 @@ impl LeftoverFacts<'_> {
                 clean(why)
             );
             let balancers = found().filter(|one| service(one).is_some());
-            let volumes =
-                found().filter(|one| is_volume_of_kubernetes(one) && is_available(&one.resource));
+            let volumes = found().filter(|one| is_free_volume(one));
             let of_volumes = format!("attached to nothing; {why}");
             let asked = several(balancers, &why)
                 .into_iter()
@@ -261,16 +326,16 @@ impl LeftoverFacts<'_> {
 
     fn orphaned(&self, found: &Found, text: &str) -> Leftover {
         let resource = &found.resource;
-        let monthly_usd = self.monthly(resource);
+        let cost = upkeep(resource, self.region, self.prices);
         let facts = [
             self.stack(found)
                 .is_none()
-                .then(|| purpose(found, self.cluster))
-                .filter(|text| !text.is_empty()),
+                .then(|| purpose(found, self.cluster)),
             resource.bytes.map(size),
-            monthly_usd.map(|usd| format!("${usd:.2} a month")),
+            Some(monthly(&cost)),
         ];
-        let facts: Vec<String> = facts.into_iter().flatten().collect();
+        let facts = facts.into_iter().flatten().filter(|fact| !fact.is_empty());
+        let facts: Vec<String> = facts.collect();
         let name = format!("{} {}", row(resource.kind).name, short(resource));
         let facts = if facts.is_empty() {
             String::new()
@@ -283,19 +348,54 @@ impl LeftoverFacts<'_> {
             state: LeftoverState::Orphaned,
             text: format!("{name} {text}{facts}"),
             bytes: resource.bytes,
-            monthly_usd,
-            next: Some(self.next(resource)),
+            monthly_usd: cost
+                .amount()
+                .map(|amount| (amount.usd * 100.0).round() / 100.0),
+            next: Some(self.next(found)),
         }
     }
 
     /// The command that ends it; of data, with the one that saves it in front.
-    fn next(&self, resource: &OutsideResource) -> String {
+    fn next(&self, found: &Found) -> String {
+        let Found {
+            resource,
+            owner,
+            disposition,
+            ..
+        } = found;
+        let all = format!(
+            "`kube-cfn delete {}` removes it with the rest",
+            self.cluster
+        );
+        if *disposition == Disposition::Removed {
+            let is_of_kubernetes = *owner == Owner::Kubernetes && self.has_no_api();
+            if self.is_network_stuck || is_of_kubernetes && has_no_command(resource) {
+                return all;
+            }
+            if is_of_kubernetes {
+                return format!("{}; {all}", self.command(resource));
+            }
+        }
+        self.command(resource)
+    }
+
+    fn command(&self, resource: &OutsideResource) -> String {
         let delete = delete_command(resource.kind, &resource.id, self.region);
         match resource.kind {
             OutsideKind::Volume => {
                 let save = save_volume(&resource.id, self.region);
-                format!("`{save}` keeps what is in it, `{delete}` ends it")
+                if is_available(resource) {
+                    return format!("`{save}` keeps what is in it, `{delete}` ends it");
+                }
+                let uses: Vec<String> = resource.uses.iter().map(|id| clean(id)).collect();
+                let by = if uses.is_empty() {
+                    "a machine".to_owned()
+                } else {
+                    uses.join(", ")
+                };
+                format!("`{save}` keeps what is in it; it can't be deleted while {by} has it")
             }
+            OutsideKind::GroupRule => format!("`{}`", revoke_rule(resource, self.region)),
             OutsideKind::Bucket => format!("`{delete}`, once it is empty"),
             OutsideKind::Key => {
                 format!("`{delete}`; what it encrypts can't be read from then on")
@@ -304,7 +404,6 @@ impl LeftoverFacts<'_> {
             | OutsideKind::LoadBalancer
             | OutsideKind::ClassicLoadBalancer
             | OutsideKind::TargetGroup
-            | OutsideKind::GroupRule
             | OutsideKind::SecurityGroup
             | OutsideKind::Interface
             | OutsideKind::Snapshot
@@ -317,21 +416,11 @@ impl LeftoverFacts<'_> {
             | OutsideKind::Peering => format!("`{delete}`"),
         }
     }
+}
 
-    /// US dollars a month of a volume, as gp3: the type of the storage class that comes with the tool.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "2^53 bytes are more than a volume can have"
-    )]
-    fn monthly(&self, resource: &OutsideResource) -> Option<f64> {
-        let bytes = resource
-            .bytes
-            .filter(|_| resource.kind == OutsideKind::Volume)?;
-        let price = self
-            .prices
-            .find(&PriceKey::new(self.region, Meter::VolumeGib))?;
-        Some(price.usd * bytes as f64 / GIB)
-    }
+/// Whether no single command ends it: AWS does with what it belongs to, or it takes a file.
+fn has_no_command(resource: &OutsideResource) -> bool {
+    resource.by_aws || resource.kind == OutsideKind::DnsRecord
 }
 
 /// One line about several resources of a kind; `None` for none.
