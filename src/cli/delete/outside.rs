@@ -170,7 +170,8 @@ impl Outside {
         let is_listed = |id: &str| shown.iter().any(|one| one.resource.id == id);
         let stays = |one: &&Volume| {
             let is_listed = one.volume_id.as_deref().is_none_or(is_listed);
-            !is_listed && !(self.plan.delete_volumes && one.reclaim_policy != "Retain")
+            let is_deleted = self.plan.delete_volumes && one.reclaim_policy != "Retain";
+            !is_listed && !is_deleted
         };
         let unlisted = volumes.iter().filter(stays).filter_map(untagged);
         let mut unknown = report.outside.unknown.iter();
