@@ -23,7 +23,7 @@ pub struct SweepReport {
     pub left: Vec<Orphan>,
     /// What is kept on purpose, of every kind.
     pub kept: Vec<Found>,
-    /// What is not removed and holds the network: other people's resources.
+    /// What is not removed and holds the network: other people's resources, and those that may be.
     pub foreign: Vec<Found>,
     /// Kinds that could not be looked for.
     pub unknown: Vec<UnknownKind>,
@@ -56,7 +56,7 @@ impl<C> Removal<'_, C> {
         let mut report = SweepReport {
             foreign: inventory
                 .holds_network()
-                .filter(|found| found.owner == Owner::Foreign)
+                .filter(|found| matches!(found.owner, Owner::Foreign | Owner::Unclear))
                 .cloned()
                 .collect(),
             unknown: inventory.unknown,

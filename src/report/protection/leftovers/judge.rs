@@ -56,7 +56,7 @@ impl LeftoverFacts<'_> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
             // Somebody else's; what goes with its group or the controller's object that it is for; what is kept on purpose.
-            (_, Owner::Foreign)
+            (_, Owner::Foreign | Owner::Unclear)
             | (
                 OutsideKind::GroupRule
                 | OutsideKind::DnsRecord
