@@ -15,7 +15,7 @@ use super::purpose::purpose;
 use super::scope::Scope;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::tags::TAG_STACK;
-use proof::{is_made_by_kubernetes, is_made_by_stack, is_of_another};
+use proof::{is_made_by_kubernetes, is_made_by_stack};
 
 pub(super) use interfaces::is_of_balancer;
 pub(super) use proof::stack_id;

@@ -37,16 +37,11 @@ pub struct Orphan {
     pub why: String,
 }
 
-impl SweepReport {
-    /// This one with what a later call came to: that has looked at everything again.
-    #[must_use]
-    pub fn followed_by(mut self, later: Self) -> Self {
-        self.removed.extend(later.removed);
-        Self {
-            removed: self.removed,
-            ..later
-        }
-    }
+/// Resources of others, or that may be, which hold the network.
+pub(super) fn others(inventory: &Inventory) -> Vec<Found> {
+    let held = inventory.holds_network();
+    let others = held.filter(|found| matches!(found.owner, Owner::Foreign | Owner::Unclear));
+    others.cloned().collect()
 }
 
 impl<C> Removal<'_, C> {
@@ -54,11 +49,7 @@ impl<C> Removal<'_, C> {
         let inventory = self.listing.inventory();
         let wish = self.wish;
         let mut report = SweepReport {
-            foreign: inventory
-                .holds_network()
-                .filter(|found| matches!(found.owner, Owner::Foreign | Owner::Unclear))
-                .cloned()
-                .collect(),
+            foreign: others(&inventory),
             unknown: inventory.unknown,
             ..SweepReport::default()
         };
