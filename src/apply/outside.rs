@@ -1,15 +1,16 @@
 //! What a deletion removes outside the stacks: before the network, which can't go while it is there, and at the end.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
-use tokio::sync::OnceCell;
+use jiff::Timestamp;
+use tokio::sync::watch;
 
 use super::delete::DeleteRun;
-use super::stack_result::{StackResult, failed, unanswered};
+use super::stack_result::{StackResult, failed};
 use crate::cloud::{Cloud, CloudError, Outside, Store};
 use crate::plan::Blocked;
 use crate::stacks::StackKind;
-use crate::sweep::{self, Found, Inventory, Scope, SweepReport, Wish, kinds};
+use crate::sweep::{self, Found, Inventory, Scope, SweepReport, Turn, Wish, kinds};
 
 /// What is to be removed outside the stacks. The default removes nothing that was not there before, and knows no stack.
 #[derive(Debug, Default)]
@@ -25,21 +26,22 @@ pub struct OutsidePlan {
 /// What Kubernetes was asked to do before the first stack.
 pub type Released = Result<Vec<String>, Blocked>;
 
-/// The removals of one run. Each is done once, by the first who asks for it.
+/// The removals of one run.
 #[derive(Default)]
 pub(super) struct Sweeps {
-    before_network: OnceCell<Result<SweepReport, CloudError>>,
-    last: Cell<Option<SweepReport>>,
+    /// When the first began.
+    since: Cell<Option<Timestamp>>,
+    /// What keeps the network; nothing until that is known.
+    holding: watch::Sender<Option<Vec<Found>>>,
+    /// What came of them so far.
+    report: RefCell<SweepReport>,
 }
 
 impl Sweeps {
-    /// What came of them: the last one has looked at everything again. `None` if none has ended.
+    /// What came of them. `None` if none was begun.
     pub fn report(self) -> Option<SweepReport> {
-        let first = self.before_network.into_inner().and_then(Result::ok);
-        match (first, self.last.into_inner()) {
-            (Some(first), Some(last)) => Some(first.followed_by(last)),
-            (first, last) => first.or(last),
-        }
+        self.since.get()?;
+        Some(self.report.into_inner())
     }
 }
 
@@ -57,59 +59,56 @@ impl<C: Cloud + Store + Outside> DeleteRun<'_, C> {
         let kinds = self.plan.steps.iter().map(|step| step.kind.clone());
         let machines: Vec<StackKind> = kinds.filter(StackKind::has_machines).collect();
         if self.context.await_stacks(&machines).await.is_ok()
-            && let Err(error @ CloudError::Credentials { .. }) = self.swept().await
+            && let Err(error) = self.remove(false).await
         {
-            self.expire(error).await;
+            self.expire(&error).await;
         }
     }
 
-    async fn swept(&self) -> &Result<SweepReport, CloudError> {
-        let removal = || self.remove(false);
-        self.sweeps.before_network.get_or_init(removal).await
-    }
-
-    async fn remove(&self, is_last: bool) -> Result<SweepReport, CloudError> {
-        let context = &self.context;
+    /// Both calls are one removal: the last one goes on from what the first came to.
+    async fn remove(&self, is_last: bool) -> Result<(), CloudError> {
+        let (context, sweeps) = (&self.context, &self.sweeps);
         let wish = Wish {
             delete_volumes: self.outside.delete_volumes,
             shown: &self.outside.shown,
         };
-        sweep::remove(
-            context.cloud,
-            context.emit,
-            &self.outside.scope,
-            wish,
+        let since = sweeps.since.get().unwrap_or_else(|| context.cloud.now());
+        sweeps.since.set(Some(since));
+        let turn = Turn {
             is_last,
-        )
-        .await
+            since,
+            earlier: sweeps.report.borrow().clone(),
+            network: &|holding| {
+                sweeps.holding.send_replace(Some(holding));
+            },
+        };
+        let scope = &self.outside.scope;
+        let report = sweep::remove(context.cloud, context.emit, scope, wish, turn).await?;
+        sweeps.report.replace(report);
+        Ok(())
     }
 
-    /// The network stays while something lies in it: CloudFormation would try for long, and fail.
+    /// The network stays while something lies in it: CloudFormation would try for long, and fail. What does not hold it may
+    /// still be going. It is asked for when every stack with machines is gone, so the removal has begun or begins.
     pub(super) async fn refuse_held(&self) -> Result<(), StackResult> {
-        let doing = "removing what lies outside the stacks";
-        let report = self.swept().await.as_ref();
-        let report = report.map_err(|error| unanswered(doing, error.clone()))?;
-        let left = report.left.iter().map(|orphan| &orphan.found);
-        let holding: Vec<String> = left
-            .chain(&report.foreign)
-            .filter(|found| holds(found))
-            .map(named)
-            .collect();
-        if holding.is_empty() {
+        let mut holding = self.sweeps.holding.subscribe();
+        let Ok(known) = holding.wait_for(Option::is_some).await else {
+            return Ok(());
+        };
+        let names: Vec<String> = known.iter().flatten().map(named).collect();
+        if names.is_empty() {
             return Ok(());
         }
         Err(failed(format!(
             "it is kept while these are in it: {}",
-            holding.join(", ")
+            names.join(", ")
         )))
     }
 
     /// What is left to do when every stack is gone: what lies outside and goes last, then the parameters.
     pub(super) async fn finish(&self) {
         match self.remove(true).await {
-            Ok(report) => {
-                self.sweeps.last.replace(Some(report));
-            }
+            Ok(()) => {}
             Err(error @ CloudError::Credentials { .. }) => self.expire(&error).await,
             Err(error) => self.unfinished.borrow_mut().push(format!(
                 "what lies outside the stacks could not be looked at once more: {error}; re-run the same command"
@@ -123,10 +122,6 @@ impl<C: Cloud + Store + Outside> DeleteRun<'_, C> {
         self.context.poller.expire(error);
         std::future::pending::<()>().await;
     }
-}
-
-fn holds(found: &Found) -> bool {
-    kinds::row(found.resource.kind).holds_network
 }
 
 fn named(found: &Found) -> String {

@@ -4,6 +4,7 @@
 //! the same name, made by another tool, has the same tags.
 
 mod interfaces;
+mod proof;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +14,18 @@ use super::owner::{Disposition, Owner, Purpose};
 use super::purpose::purpose;
 use super::scope::Scope;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
-use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
+use crate::common::tags::TAG_STACK;
+use proof::{is_made_by_kubernetes, is_made_by_stack};
 
 pub(super) use interfaces::is_of_balancer;
+pub(super) use proof::stack_id;
 pub(super) use rules::group_of_rule;
 
 /// What was listed, by kind; a kind that could not be listed is absent.
 pub(super) type Lists = BTreeMap<OutsideKind, Vec<OutsideResource>>;
 
-const STACK_ID: &str = "aws:cloudformation:stack-id";
 const SCALING_GROUP: &str = "aws:autoscaling:groupName";
-/// The AWS Load Balancer Controller's tag.
-const CONTROLLER: &str = "elbv2.k8s.aws/cluster";
-/// The VPC CNI's tag of interfaces that it makes beside a machine's first one.
-const NETWORK_PLUGIN: &str = "cluster.k8s.amazonaws.com/name";
+
 /// Where a resource belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -44,8 +43,8 @@ struct Context<'a> {
     lists: &'a Lists,
     /// The cluster's VPC, and any that still holds something of its stacks.
     vpcs: BTreeSet<&'a str>,
-    /// Kubernetes's tag of what belongs to the cluster.
-    owned: String,
+    /// Whether another cluster of the same name may be in the account.
+    has_namesake: bool,
 }
 
 /// What of the listed resources lies outside the stacks, by kind and id.
@@ -60,9 +59,9 @@ pub(super) fn classify(scope: &Scope, lists: &Lists) -> Vec<Found> {
     found
 }
 
-/// VPCs in which something is tagged as a stack's of the cluster.
+/// VPCs in which CloudFormation says that a stack of the cluster made something.
 pub(super) fn vpcs_of_stacks<'a>(cluster: &str, lists: &'a Lists) -> BTreeSet<&'a str> {
-    let ours = |resource: &&OutsideResource| resource.tag(TAG_CLUSTER) == Some(cluster);
+    let ours = |resource: &&OutsideResource| is_made_by_stack(resource, cluster);
     let resources = lists.values().flatten().filter(ours);
     resources
         .filter_map(|resource| resource.vpc.as_deref())
@@ -82,12 +81,14 @@ impl<'a> Context<'a> {
         let cluster = &scope.asked.cluster;
         let mut vpcs = vpcs_of_stacks(cluster, lists);
         vpcs.extend(scope.asked.vpc.as_deref());
-        Self {
+        let mut context = Self {
             scope,
             lists,
             vpcs,
-            owned: format!("kubernetes.io/cluster/{cluster}"),
-        }
+            has_namesake: false,
+        };
+        context.has_namesake = context.finds_namesake();
+        context
     }
 
     fn found(&self, resource: &OutsideResource) -> Option<Found> {
@@ -97,7 +98,7 @@ impl<'a> Context<'a> {
         let mut found = Found {
             resource: resource.clone(),
             owner,
-            purpose: self.purpose(resource),
+            purpose: self.purpose(resource, owner),
             disposition: Disposition::Untouched,
         };
         found.disposition = Disposition::of(&found, false);
@@ -142,9 +143,7 @@ impl<'a> Context<'a> {
     }
 
     fn is_tagged_by_stack(&self, resource: &OutsideResource) -> bool {
-        resource
-            .tag(STACK_ID)
-            .is_some_and(|stack| self.scope.stacks.contains(stack))
+        stack_id(resource).is_some_and(|stack| self.scope.stacks.contains(stack))
     }
 
     fn of_stack_or_tags(&self, resource: &OutsideResource) -> Place {
@@ -155,20 +154,17 @@ impl<'a> Context<'a> {
     }
 
     fn by_tags(&self, resource: &OutsideResource) -> Place {
-        let cluster = Some(&*self.scope.asked.cluster);
         let vpc = resource.vpc.as_deref();
-        if vpc.is_some_and(|vpc| !self.vpcs.contains(vpc)) {
-            return Place::Elsewhere;
-        }
-        let by_kubernetes = resource.tag(&self.owned) == Some("owned")
-            || resource.tag(CONTROLLER) == cluster
-            || resource.tag(NETWORK_PLUGIN) == cluster;
-        if resource.tag(TAG_CLUSTER) == cluster {
+        if self.is_of_stack(resource) {
             Place::Outside(Owner::Stack)
-        } else if by_kubernetes && resource.tag(TAG_STACK).is_none() {
-            Place::Outside(Owner::Kubernetes)
-        } else {
+        } else if vpc.is_some_and(|vpc| !self.vpcs.contains(vpc)) {
+            Place::Elsewhere
+        } else if !is_made_by_kubernetes(resource, &self.scope.asked.cluster) {
             self.foreign(resource)
+        } else if vpc.is_none() && self.has_namesake {
+            Place::Outside(Owner::Unclear)
+        } else {
+            Place::Outside(Owner::Kubernetes)
         }
     }
 
@@ -198,14 +194,29 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The disk of a machine has the machine's tags and goes with it; no stack has it as a resource.
+    /// The disk of a machine has the machine's tags and goes with it; no stack has it as a resource. What is attached to
+    /// somebody's machine is not the cluster's: one of the same name has the same tags.
     fn volume(&self, volume: &OutsideResource) -> Place {
+        let mut machines = self.list(OutsideKind::Machine).iter();
+        let machine = machines.find(|machine| volume.uses.contains(&machine.id));
+        match machine.map(|machine| self.place(machine)) {
+            Some(Place::Outside(Owner::Foreign | Owner::Unclear) | Place::Elsewhere) => {
+                return Place::Elsewhere;
+            }
+            Some(Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)) | None => {}
+        }
         let of_machine = volume.tag(TAG_STACK).is_some() && !volume.uses.is_empty();
-        let made_by_stack = volume.tag(STACK_ID).is_some();
+        let made_by_stack = stack_id(volume).is_some();
         if of_machine && (!made_by_stack || self.is_tagged_by_stack(volume)) {
             return Place::InStack;
         }
-        self.by_tags(volume)
+        match self.by_tags(volume) {
+            // Its machine is the cluster's, and says so.
+            Place::Outside(Owner::Unclear) if machine.is_some() => {
+                Place::Outside(Owner::Kubernetes)
+            }
+            place => place,
+        }
     }
 
     /// A listed record is external-dns's for this cluster, but for one that a stack has too: its physical id is its name.
@@ -221,7 +232,12 @@ impl<'a> Context<'a> {
         if is_of_stack && of_type != Some("TXT") {
             return Place::InStack;
         }
-        Place::Outside(Owner::Kubernetes)
+        // The registry has only the cluster's name.
+        Place::Outside(if self.has_namesake {
+            Owner::Unclear
+        } else {
+            Owner::Kubernetes
+        })
     }
 
     fn list(&self, kind: OutsideKind) -> &'a [OutsideResource] {
@@ -229,7 +245,10 @@ impl<'a> Context<'a> {
     }
 
     /// What a resource is for; what AWS made for another one, and a rule, are for what that one is for.
-    fn purpose(&self, resource: &OutsideResource) -> Option<Purpose> {
+    fn purpose(&self, resource: &OutsideResource, owner: Owner) -> Option<Purpose> {
+        if owner == Owner::Unclear {
+            return Some(self.doubt(resource));
+        }
         let of_balancer = || {
             let purpose = purpose(self.balancer_of(resource)?)?;
             (!matches!(purpose, Purpose::Text(_))).then_some(purpose)
@@ -247,5 +266,17 @@ impl<'a> Context<'a> {
             _ => None,
         };
         of_maker.or_else(|| purpose(resource))
+    }
+
+    /// Why it is not known whose a resource is.
+    fn doubt(&self, resource: &OutsideResource) -> Purpose {
+        let text = resource.description.as_deref().unwrap_or_default();
+        Purpose::Text(match resource.kind {
+            OutsideKind::Interface => format!("not known whose: {}", text.trim()),
+            _ => format!(
+                "may be of another cluster called {}",
+                self.scope.asked.cluster
+            ),
+        })
     }
 }

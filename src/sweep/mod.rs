@@ -15,7 +15,7 @@ mod scope;
 pub use inventory::{Found, Inventory, UnknownKind, look};
 pub use kubernetes::Seen;
 pub use owner::{Disposition, Owner, Purpose};
-pub use remove::{Orphan, SweepReport, Wish, remove};
+pub use remove::{Orphan, SweepReport, Turn, Wish, remove};
 pub use scope::Scope;
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::classify::is_ending;
+use super::classify::{is_ending, stack_id};
 use super::inventory::Found;
 use super::kinds::{End, row};
+use crate::cloud::outside::{OutsideKind, OutsideResource};
 
 /// Who made a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -16,6 +17,9 @@ pub enum Owner {
     Stack,
     /// Somebody else put it into the VPC.
     Foreign,
+    /// It may be the cluster's or somebody else's: another cluster of the same name may be there, or what would say it could
+    /// not be listed.
+    Unclear,
 }
 
 /// What a deletion of the cluster does with a resource.
@@ -54,6 +58,10 @@ impl Disposition {
     pub(super) fn of(found: &Found, delete_volumes: bool) -> Self {
         match (row(found.resource.kind).end, found.owner) {
             (End::Foreign, _) | (_, Owner::Foreign) => Self::Untouched,
+            (_, Owner::Unclear) if row(found.resource.kind).holds_network => Self::Untouched,
+            (_, Owner::Unclear) => Self::Kept,
+            // Anybody can set the tags that are left: nobody can know.
+            (End::Removed, Owner::Stack) if is_unproven_key(&found.resource) => Self::Kept,
             (End::Removed, _) => Self::Removed,
             // AWS is about to delete it: nobody can keep it.
             (End::KeptAsVolume | End::Kept, _) if is_ending(&found.resource) => Self::Removed,
@@ -61,4 +69,9 @@ impl Disposition {
             (End::KeptAsVolume | End::Kept, _) => Self::Kept,
         }
     }
+}
+
+/// Whether a key has no tag that only CloudFormation can set.
+fn is_unproven_key(resource: &OutsideResource) -> bool {
+    resource.kind == OutsideKind::Key && stack_id(resource).is_none()
 }

@@ -21,7 +21,8 @@ use super::scope::Scope;
 use crate::cloud::outside::{Outside, OutsideKind};
 use crate::cloud::{Cloud, CloudError, Store};
 use crate::events::Emitter;
-use item::{Item, Task, task};
+use item::{Item, Progress, Task, task};
+use report::others;
 
 pub use report::{Orphan, SweepReport, Wish};
 
@@ -29,8 +30,20 @@ pub use report::{Orphan, SweepReport, Wish};
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
-/// Removes what is to go, until nothing of it is left or nothing has moved for too long. With `is_last` the rows of the
-/// table go too that have to wait for the last stack, and what an earlier call left is tried once more.
+/// Which of the calls of a deletion this is.
+pub struct Turn<'a> {
+    /// Whether the rows of the table go too that have to wait for the last stack.
+    pub is_last: bool,
+    /// When the first call began: the progress of all is one.
+    pub since: Timestamp,
+    /// What the call before came to. What it left is tried once more, without patience.
+    pub earlier: SweepReport,
+    /// Told once what keeps the network, as soon as nothing that holds it is to go any more; the rest may go on.
+    pub network: &'a dyn Fn(Vec<Found>),
+}
+
+/// Removes what is to go, until nothing of it is left or nothing has moved for too long. The report is also of what earlier
+/// calls did.
 ///
 /// `scope` is that of the deletion's plan, or a newer one: what a stack leaves behind is outside only for one that was built
 /// when the stack was gone. An error only where there are no valid credentials (any more): what was begun goes on in AWS, and
@@ -40,19 +53,23 @@ pub async fn remove<C: Cloud + Store + Outside>(
     emit: Emitter<'_, C>,
     scope: &Scope,
     wish: Wish<'_>,
-    is_last: bool,
+    turn: Turn<'_>,
 ) -> Result<SweepReport, CloudError> {
     let now = cloud.now();
     let mut removal = Removal {
         cloud,
         emit,
         wish,
-        is_last,
         listing: Listing::of(cloud, scope).await?,
         items: BTreeMap::new(),
+        once: BTreeSet::new(),
+        turn,
         began: now,
         moved: now,
+        has_begun: false,
+        is_told: false,
     };
+    removal.take_over();
     removal.run().await?;
     Ok(removal.report())
 }
@@ -64,19 +81,45 @@ struct Removal<'a, C> {
     cloud: &'a C,
     emit: Emitter<'a, C>,
     wish: Wish<'a>,
-    is_last: bool,
+    turn: Turn<'a>,
     listing: Listing,
     /// Everything that was to go at any time.
     items: BTreeMap<Key, Item>,
+    /// What the call before gave up.
+    once: BTreeSet<Key>,
     began: Timestamp,
     /// When something last changed.
     moved: Timestamp,
+    /// Whether AWS has accepted a removal.
+    has_begun: bool,
+    is_told: bool,
 }
 
 impl<C: Cloud + Store + Outside> Removal<'_, C> {
+    /// Takes over what the call before came to. What it left counts as gone until it is found.
+    fn take_over(&mut self) {
+        let earlier = std::mem::take(&mut self.turn.earlier);
+        for found in earlier.removed {
+            let item = Item::ended(found, Progress::Gone);
+            self.items.insert(item.key(), item);
+        }
+        for Orphan { found, why } in earlier.left {
+            let is_listed = self.listing.lists.contains_key(&found.resource.kind);
+            let progress = if is_listed {
+                Progress::Gone
+            } else {
+                Progress::GivenUp(why)
+            };
+            let item = Item::ended(found, progress);
+            self.once.insert(item.key());
+            self.items.insert(item.key(), item);
+        }
+    }
+
     async fn run(&mut self) -> Result<(), CloudError> {
         self.take_in();
         let mut wait = FIRST_WAIT;
+        self.tell().await?;
         while !self.is_done() {
             self.begin().await?;
             self.emit_parts();
@@ -91,9 +134,30 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
                 (wait * 2).min(LONGEST_WAIT)
             };
             self.give_up();
+            self.tell().await?;
         }
         self.look_at_orphans().await?;
         self.emit_parts();
+        Ok(())
+    }
+
+    /// Tells what keeps the network when nothing else of the kinds that do is to go.
+    async fn tell(&mut self) -> Result<(), CloudError> {
+        if self.is_told || !self.is_done_with(|kind| row(kind).holds_network) {
+            return Ok(());
+        }
+        self.look_at_orphans().await?;
+        if !self.is_done_with(|kind| row(kind).holds_network) {
+            return Ok(());
+        }
+        self.is_told = true;
+        let left = self.items.values().filter(|item| item.is_given_up());
+        let left = left.map(|item| item.found.clone());
+        let foreign = others(&self.listing.inventory());
+        let holding = left
+            .chain(foreign)
+            .filter(|found| found.row().holds_network);
+        (self.turn.network)(holding.collect());
         Ok(())
     }
 
@@ -109,7 +173,7 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
 
     fn emit_parts(&self) {
         if !self.items.is_empty() {
-            self.emit.sweep(self.began, self.parts());
+            self.emit.sweep(self.turn.since, self.parts());
         }
     }
 
@@ -128,6 +192,9 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         }
         let listing = &self.listing;
         self.items.retain(|key, item| {
+            if !listing.lists.contains_key(&key.0) {
+                return true;
+            }
             let is_gone = !listing.has(key.0, &key.1);
             moved |= is_gone && item.end();
             // What turns out to be a stack's, or somebody's, is not this removal's.
@@ -156,7 +223,7 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
     }
 
     fn is_its_turn(&self, kind: OutsideKind) -> bool {
-        self.is_last || !row(kind).is_last
+        self.turn.is_last || !row(kind).is_last
     }
 
     /// Begins to remove what nothing has to go before.
@@ -178,6 +245,7 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
                 && item.answered(answer, now)
             {
                 self.moved = now;
+                self.has_begun = true;
             }
         }
         Ok(())
@@ -235,9 +303,15 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
     }
 
     fn is_done(&self) -> bool {
+        self.is_done_with(|_| true)
+    }
+
+    /// Whether nothing of these kinds is to go any more.
+    fn is_done_with(&self, is_meant: impl Fn(OutsideKind) -> bool) -> bool {
         let is_settled = !self.is_unsettled() || self.has_settled();
-        let is_listed = self.unlisted().next().is_none() || self.has_waited();
-        self.active().next().is_none() && is_settled && is_listed
+        let is_listed = !self.unlisted().any(&is_meant) || self.has_waited();
+        let mut active = self.active().map(|item| item.found.resource.kind);
+        !active.any(&is_meant) && is_settled && is_listed
     }
 
     /// Those with something to go, those that wait for them, and those that may say what keeps them.

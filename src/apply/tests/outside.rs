@@ -25,6 +25,15 @@ fn ours() -> Maker {
 }
 
 async fn gone(cloud: &TestCloud, run: &str, released: Released) -> RunReport {
+    gone_with(cloud, run, released, false).await
+}
+
+async fn gone_with(
+    cloud: &TestCloud,
+    run: &str,
+    released: Released,
+    delete_volumes: bool,
+) -> RunReport {
     let found = survey(&cloud.cloud, CLUSTER).await.expect("a survey");
     let plan = deletion(&found, Guard::Open);
     let scope = Scope::of(&cloud.cloud, CLUSTER, &found.found)
@@ -34,7 +43,7 @@ async fn gone(cloud: &TestCloud, run: &str, released: Released) -> RunReport {
     let outside = OutsidePlan {
         scope,
         shown,
-        delete_volumes: false,
+        delete_volumes,
     };
     let (events, _heard) = unbounded_channel();
     let session = Session::new(run, &events);
@@ -154,4 +163,35 @@ async fn bucket_that_its_template_keeps_is_not_removed() {
     let report = gone(&cloud, "r1", Ok(Vec::new())).await;
     assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
     assert_eq!(cloud.outside_losses(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn network_does_not_wait_for_what_does_not_hold_it() {
+    let cloud = TestCloud::standing().await;
+    // Attached to a machine that nobody lists: AWS refuses its removal for as long as it is tried.
+    let volume = cloud.make_volume(&ours(), "default/data", Some("i-theirs"), 50);
+    let report = gone_with(&cloud, "r1", Ok(Vec::new()), true).await;
+    let left: Vec<&str> = report
+        .outside
+        .left
+        .iter()
+        .map(|orphan| &*orphan.found.resource.id)
+        .collect();
+    assert_eq!(left, [&*volume]);
+    let seconds = |verb: &'static str, about: &str| -> Vec<u64> {
+        let calls = cloud.called(verb);
+        let found = calls.iter().filter(|call| call.contains(about));
+        found
+            .filter_map(|call| call.split(' ').next()?.parse().ok())
+            .collect()
+    };
+    let network = seconds("delete", "canary-network");
+    let mut tries = seconds("remove", &volume);
+    let last = tries.pop().expect("a try of the last call");
+    // It was refused for long after the network began to go, and the last call tried once.
+    assert!(
+        tries.iter().any(|at| *at > network[0]),
+        "{tries:?} {network:?}"
+    );
+    assert!(!tries.iter().any(|at| last - at < 10), "{tries:?} {last}");
 }

@@ -51,7 +51,9 @@ impl Outside {
     /// Whether anything of the cluster is there, removed or kept.
     pub fn has_traces(&self) -> bool {
         let found = &self.plan.shown.found;
-        found.iter().any(|found| found.owner != Owner::Foreign)
+        found
+            .iter()
+            .any(|found| matches!(found.owner, Owner::Kubernetes | Owner::Stack))
     }
 
     /// Whether stacks have left something that this tool names and does not remove.

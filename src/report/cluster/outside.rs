@@ -78,7 +78,7 @@ impl OutsideView {
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
             Owner::Kubernetes | Owner::Stack => true,
-            Owner::Foreign => false,
+            Owner::Foreign | Owner::Unclear => false,
         };
         let holds = |found: &&Found| is_network_stuck && row(found.resource.kind).holds_network;
         Self {

@@ -10,7 +10,7 @@ use crate::forecast::upkeep::{Upkeep, Upkeeps, upkeep};
 use crate::report::deletion::{key as key_text, retained as retained_line};
 use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
-use crate::sweep::{Found, Orphan, Purpose, SweepReport};
+use crate::sweep::{Found, Orphan, Owner, Purpose, SweepReport};
 
 const REMAINS: &str = "remains: ";
 const WARNING: &str = "!! ";
@@ -295,8 +295,14 @@ fn foreign(found: &Found, region: &str) -> String {
     } else {
         format!(" ({label})")
     };
+    let whose = match found.owner {
+        Owner::Unclear => "was not touched, for it is not known whose it is",
+        Owner::Foreign | Owner::Kubernetes | Owner::Stack => {
+            "is somebody else's and was not touched"
+        }
+    };
     let text = format!(
-        "{} {}{label} is somebody else's and was not touched; the network's stack can't be deleted while it is there. Ask \
+        "{} {}{label} {whose}; the network's stack can't be deleted while it is there. Ask \
          its owner; where nobody needs it:",
         row(resource.kind).name,
         names::short(resource)

@@ -145,9 +145,14 @@ pub(super) fn kept_text(found: &Found, upkeep: &Upkeep, cluster: &str) -> String
         OutsideKind::LogGroup => String::new(),
         _ => names::purpose(found, cluster),
     };
+    // These have none.
+    let size = match found.resource.kind {
+        OutsideKind::Key | OutsideKind::DnsRecord => String::new(),
+        _ => size(found.resource.bytes),
+    };
     listed([
         names::short(&found.resource),
-        size(found.resource.bytes),
+        size,
         money::monthly(upkeep),
         purpose,
     ])

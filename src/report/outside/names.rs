@@ -107,7 +107,7 @@ pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
         Some(Purpose::Text(_)) | None => match found.owner {
             Owner::Kubernetes => format!("tagged by Kubernetes as {cluster}'s"),
             Owner::Stack => format!("tagged as {cluster}'s, and in none of its stacks"),
-            Owner::Foreign => label(&found.resource),
+            Owner::Foreign | Owner::Unclear => label(&found.resource),
         },
     };
     clean(&text)

@@ -26,7 +26,9 @@ impl<'a> Context<'a> {
             Some(Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)) => {
                 Place::InStack
             }
-            Some(Place::Outside(Owner::Foreign) | Place::Elsewhere) => self.foreign(interface),
+            Some(Place::Outside(Owner::Foreign | Owner::Unclear) | Place::Elsewhere) => {
+                self.foreign(interface)
+            }
             None => self.by_tags(interface),
         }
     }
@@ -85,7 +87,11 @@ impl<'a> Context<'a> {
         let kinds = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
         let is_known = kinds.iter().all(|kind| self.lists.contains_key(kind));
         match here {
-            Place::Outside(_) if is_known && interface.by_aws => Place::Outside(Owner::Kubernetes),
+            Place::Outside(_) if interface.by_aws => Place::Outside(if is_known {
+                Owner::Kubernetes
+            } else {
+                Owner::Unclear
+            }),
             here => here,
         }
     }

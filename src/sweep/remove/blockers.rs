@@ -64,10 +64,10 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         item.was_refused() && is_used
     }
 
-    /// Whether this removal, or AWS, takes away what uses a group.
+    /// Whether this removal takes away what uses a group, or waits until AWS does.
     fn goes(&self, user: &OutsideResource) -> bool {
         let item = self.items.get(&(user.kind, user.id.clone()));
-        item.map_or(user.by_aws, Item::is_active)
+        item.is_some_and(Item::is_active)
     }
 
     /// Whether it is an interface of a load balancer that was given up.

@@ -123,13 +123,18 @@ fn needs_consent(found: &Found) -> bool {
 
 impl Item {
     pub fn new(found: Found, task: Task) -> Self {
-        let progress = match &task {
-            Task::Name(why) => Progress::GivenUp(why.clone()),
-            Task::Remove | Task::Await => Progress::Waiting,
-        };
         Self {
             found,
+            progress: Progress::first(&task),
             task,
+        }
+    }
+
+    /// One with which an earlier call was done.
+    pub fn ended(found: Found, progress: Progress) -> Self {
+        Self {
+            found,
+            task: Task::Remove,
             progress,
         }
     }
@@ -138,7 +143,7 @@ impl Item {
     pub fn update(&mut self, found: Found, task: Task) -> bool {
         let is_back = self.progress == Progress::Gone;
         if is_back {
-            self.progress = Progress::Waiting;
+            self.progress = Progress::first(&task);
         }
         let facts = |resource: &OutsideResource| (resource.state.clone(), resource.uses.clone());
         let has_changed = facts(&found.resource) != facts(&self.found.resource);
@@ -191,6 +196,15 @@ impl Item {
 
     pub fn key(&self) -> Key {
         (self.found.resource.kind, self.found.resource.id.clone())
+    }
+}
+
+impl Progress {
+    fn first(task: &Task) -> Self {
+        match task {
+            Task::Name(why) => Self::GivenUp(why.clone()),
+            Task::Remove | Task::Await => Self::Waiting,
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Removal;
-use super::item::{Item, Progress};
+use super::item::{Item, Progress, Task};
+use super::{Key, Removal};
 use crate::cloud::outside::Outside;
 use crate::cloud::{Cloud, Store};
 use crate::common::clock::elapsed;
@@ -28,6 +28,7 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
 
     /// Gives up what was tried and can't go; what waited for it is tried then, for AWS to say what keeps it.
     pub(super) fn give_up(&mut self) {
+        self.give_up_again();
         let is_hopeless = self.tried().all(|item| self.is_hopeless(item));
         let patience = if is_hopeless {
             SHORT_PATIENCE
@@ -45,12 +46,28 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         if reasons.is_empty() {
             return;
         }
+        self.end(reasons);
+        self.moved = self.cloud.now();
+    }
+
+    /// Gives up what the call before gave up, when AWS refuses it once more, or nothing goes that could release it.
+    fn give_up_again(&mut self) {
+        let is_over =
+            |item: &&Item| item.was_refused() || item.task == Task::Await && !self.has_begun;
+        let again = self
+            .active()
+            .filter(|item| self.once.contains(&item.key()))
+            .filter(is_over);
+        let reasons: Vec<_> = again.map(|item| (item.key(), self.blocker(item))).collect();
+        self.end(reasons);
+    }
+
+    fn end(&mut self, reasons: Vec<(Key, String)>) {
         for (key, why) in reasons {
             if let Some(item) = self.items.get_mut(&key) {
                 item.progress = Progress::GivenUp(why);
             }
         }
-        self.moved = self.cloud.now();
     }
 
     /// What is active and has nothing to wait for.

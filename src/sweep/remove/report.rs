@@ -23,7 +23,7 @@ pub struct SweepReport {
     pub left: Vec<Orphan>,
     /// What is kept on purpose, of every kind.
     pub kept: Vec<Found>,
-    /// What is not removed and holds the network: other people's resources.
+    /// What is not removed and holds the network: other people's resources, and those that may be.
     pub foreign: Vec<Found>,
     /// Kinds that could not be looked for.
     pub unknown: Vec<UnknownKind>,
@@ -59,16 +59,13 @@ impl SweepReport {
         }
         report
     }
+}
 
-    /// This one with what a later call came to: that has looked at everything again.
-    #[must_use]
-    pub fn followed_by(mut self, later: Self) -> Self {
-        self.removed.extend(later.removed);
-        Self {
-            removed: self.removed,
-            ..later
-        }
-    }
+/// Resources of others, or that may be, which hold the network.
+pub(super) fn others(inventory: &Inventory) -> Vec<Found> {
+    let held = inventory.holds_network();
+    let others = held.filter(|found| matches!(found.owner, Owner::Foreign | Owner::Unclear));
+    others.cloned().collect()
 }
 
 impl<C> Removal<'_, C> {
@@ -76,11 +73,7 @@ impl<C> Removal<'_, C> {
         let inventory = self.listing.inventory();
         let wish = self.wish;
         let mut report = SweepReport {
-            foreign: inventory
-                .holds_network()
-                .filter(|found| found.owner == Owner::Foreign)
-                .cloned()
-                .collect(),
+            foreign: others(&inventory),
             unknown: inventory.unknown,
             ..SweepReport::default()
         };

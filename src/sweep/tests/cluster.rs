@@ -18,7 +18,7 @@ use crate::events::{Emitter, Event, SweepPart};
 use crate::simulated::{
     Balancer, BalancerKind, CallFault, FaultKind, Maker, Noise, Place, Simulated, SimulationConfig,
 };
-use crate::sweep::{Inventory, Scope, SweepReport, Wish, look, remove};
+use crate::sweep::{Inventory, Scope, SweepReport, Turn, Wish, look, remove};
 
 pub struct Cluster {
     pub cloud: Simulated,
@@ -143,7 +143,37 @@ impl Cluster {
             delete_volumes,
             shown,
         };
-        remove(&self.cloud, self.emit(), &self.scope().await, wish, is_last).await
+        let turn = self.turn(is_last);
+        remove(&self.cloud, self.emit(), &self.scope().await, wish, turn).await
+    }
+
+    fn turn(&self, is_last: bool) -> Turn<'static> {
+        Turn {
+            is_last,
+            since: self.cloud.now(),
+            earlier: SweepReport::default(),
+            network: &|_| {},
+        }
+    }
+
+    /// The last call after another one. Also how long it took.
+    pub async fn remove_last(
+        &self,
+        shown: &Inventory,
+        earlier: SweepReport,
+    ) -> (SweepReport, Duration) {
+        let began = self.cloud.now();
+        let wish = Wish {
+            delete_volumes: true,
+            shown,
+        };
+        let turn = Turn {
+            earlier,
+            ..self.turn(true)
+        };
+        let scope = self.scope().await;
+        let report = remove(&self.cloud, self.emit(), &scope, wish, turn).await;
+        (report.unwrap(), self.since(began))
     }
 
     fn emit(&self) -> Emitter<'_, Simulated> {
@@ -159,7 +189,7 @@ impl Cluster {
             delete_volumes: false,
             shown,
         };
-        let report = remove(&self.cloud, self.emit(), scope, wish, false).await;
+        let report = remove(&self.cloud, self.emit(), scope, wish, self.turn(false)).await;
         report.unwrap()
     }
 

@@ -1,8 +1,8 @@
 //! Whose a resource is.
 
 use super::*;
-use crate::sweep::Owner::{Foreign, Kubernetes, Stack};
-use crate::sweep::{Disposition, Owner};
+use crate::sweep::Owner::{Foreign, Kubernetes, Stack, Unclear};
+use crate::sweep::{Disposition, Owner, Purpose};
 use OutsideKind as K;
 
 /// What is found of these, as id and owner.
@@ -122,10 +122,7 @@ fn what_a_stack_left_is_its_own() {
     let stack_id = ("aws:cloudformation:stack-id", GONE);
     let left = [stack_id, OF_STACK[0], OF_STACK[1], OF_STACK[2]];
     hold(vec![
-        (
-            resource(K::Bucket, "canary-base-oidc", &OF_STACK),
-            Some(Stack),
-        ),
+        (resource(K::Bucket, "canary-edge-oidc", &left), Some(Stack)),
         (
             resource(K::Key, "arn:aws:kms:eu-west-1:1:key/key-2", &OF_STACK),
             Some(Stack),
@@ -147,6 +144,7 @@ fn machine_is_its_groups_until_it_is_detached() {
     let group = |name| ("aws:autoscaling:groupName", name);
     let ours = group("canary-pool-workers-GroupA-X");
     let stack_id = ("aws:cloudformation:stack-id", STACK);
+    let template = ("aws:ec2launchtemplate:id", "lt-1");
     let with = |tags: &[(&str, &str)]| {
         let all: Vec<_> = OF_STACK.into_iter().chain(tags.iter().copied()).collect();
         here(K::Machine, "i-1", &all)
@@ -159,9 +157,13 @@ fn machine_is_its_groups_until_it_is_detached() {
         (with(&[ours]), None),
         (with(&[ours, stack_id]), None),
         (with(&[group("replaced"), stack_id]), None),
-        (with(&[group("replaced")]), Some(Stack)),
-        (with(&[stack_id]), Some(Stack)),
-        (with(&[]), Some(Stack)),
+        (with(&[group("replaced"), template]), Some(Stack)),
+        (with(&[("aws:cloudformation:stack-id", GONE)]), Some(Stack)),
+        (with(&[template]), Some(Stack)),
+        // Of a stack that its tags do not name.
+        (with(&[stack_id, template]), Some(Foreign)),
+        // Anybody can set these.
+        (with(&[]), Some(Foreign)),
         // Made by an autoscaler that needs no group.
         (here(K::Machine, "i-1", &[OWNED]), Some(Kubernetes)),
         // Somebody's group would start another one.
@@ -176,7 +178,9 @@ fn machine_is_its_groups_until_it_is_detached() {
 
 #[test]
 fn disk_and_interface_go_with_their_machine() {
-    let ours = here(K::Machine, "i-ours", &OF_STACK);
+    let template = ("aws:ec2launchtemplate:id", "lt-1");
+    let of_template: Vec<_> = OF_STACK.into_iter().chain([template]).collect();
+    let ours = here(K::Machine, "i-ours", &of_template);
     let foreign = here(K::Machine, "i-foreign", &[]);
     let disk = |id, machine| using(resource(K::Volume, id, &OF_STACK), &[machine]);
     let first = |id, machine| using(here(K::Interface, id, &[]), &[machine, NODES]);
@@ -243,11 +247,14 @@ fn interface_is_of_whom_it_was_made_for() {
 }
 
 #[test]
-fn interface_is_foreign_while_load_balancers_could_not_be_listed() {
+fn it_is_not_known_whose_an_interface_is_while_load_balancers_could_not_be_listed() {
     let mut lists = lists(vec![interface("eni-1", "ELB net/a0/40", &[])]);
     lists.remove(&K::LoadBalancer);
     let found = classify(&scope(), &lists);
-    assert_eq!(found[0].owner, Foreign);
+    assert_eq!(found[0].owner, Unclear);
+    assert_eq!(found[0].becomes(true), Disposition::Untouched);
+    let text = "not known whose: ELB net/a0/40".to_owned();
+    assert_eq!(found[0].purpose, Some(Purpose::Text(text)));
 }
 
 #[test]
@@ -376,7 +383,7 @@ fn vpc_that_a_deleted_stack_left_is_known_by_what_is_in_it() {
     scope.resources.clear();
     scope.stacks.clear();
     let lists = lists(vec![
-        here(K::Subnet, "subnet-1", &OF_STACK),
+        here(K::Subnet, "subnet-1", &made_by_gone()),
         here(K::LoadBalancer, "arn:x:loadbalancer/net/a1/50", &[OWNED]),
         OutsideResource {
             vpc: Some("vpc-2".to_owned()),
@@ -386,4 +393,109 @@ fn vpc_that_a_deleted_stack_left_is_known_by_what_is_in_it() {
     let found = classify(&scope, &lists);
     let ids: Vec<_> = found.iter().map(|found| &*found.resource.id).collect();
     assert_eq!(ids, ["arn:x:loadbalancer/net/a1/50", "subnet-1"]);
+}
+
+/// The tags of what a stack made that is gone.
+fn made_by_gone() -> [(&'static str, &'static str); 4] {
+    let [cluster, stack, owned] = OF_STACK;
+    [cluster, stack, owned, ("aws:cloudformation:stack-id", GONE)]
+}
+
+#[test]
+fn plain_tags_alone_make_nothing_the_clusters() {
+    let elsewhere = |kind, id, tags: &[(&str, &str)]| OutsideResource {
+        vpc: Some("vpc-2".to_owned()),
+        ..resource(kind, id, tags)
+    };
+    let [cost, ..] = OF_STACK;
+    let of_other = ("aws:cloudformation:stack-id", "arn:x:stack/canary-2-edge/9");
+    let forged = [OF_STACK[0], OF_STACK[1], of_other];
+    hold(vec![
+        (elsewhere(K::Machine, "i-bastion", &[cost]), None),
+        (elsewhere(K::Machine, "i-bastion", &OF_STACK), None),
+        (here(K::Machine, "i-bastion", &[cost]), Some(Foreign)),
+        (elsewhere(K::SecurityGroup, "sg-1", &OF_STACK), None),
+        (here(K::SecurityGroup, "sg-1", &OF_STACK), Some(Foreign)),
+        (here(K::SecurityGroup, "sg-1", &forged), Some(Foreign)),
+        (resource(K::Bucket, "costs", &[cost]), None),
+        (resource(K::Bucket, "costs", &OF_STACK), None),
+        (resource(K::Bucket, "costs", &forged), None),
+        (resource(K::Key, "arn:x:key/1", &[cost]), None),
+        (resource(K::Volume, "vol-1", &[cost]), None),
+    ]);
+    let key = classified(vec![resource(K::Key, "arn:x:key/1", &OF_STACK)]);
+    assert_eq!(key[0].becomes(true), Disposition::Kept);
+}
+
+#[test]
+fn tag_in_another_vpc_does_not_make_it_the_clusters() {
+    let elsewhere = |kind, id, tags: &[(&str, &str)]| OutsideResource {
+        vpc: Some("vpc-2".to_owned()),
+        ..resource(kind, id, tags)
+    };
+    let bastion = elsewhere(K::Machine, "i-bastion", &OF_STACK);
+    let node = elsewhere(K::Machine, "i-node", &[OWNED]);
+    assert_eq!(owners(vec![bastion.clone(), node.clone()]), []);
+    let mut scope = scope();
+    scope.asked.vpc = None;
+    scope.resources.clear();
+    scope.stacks.clear();
+    let found = classify(&scope, &lists(vec![bastion, node]));
+    assert_eq!(found, []);
+}
+
+#[test]
+fn volumes_of_a_cluster_of_the_same_name_are_not_deleted() {
+    let node = OutsideResource {
+        vpc: Some("vpc-2".to_owned()),
+        ..resource(K::Machine, "i-node", &[OWNED])
+    };
+    let ours = here(K::Machine, "i-ours", &[OWNED]);
+    let used = |id, machine| using(resource(K::Volume, id, &[OWNED]), &[machine]);
+    let free = resource(K::Volume, "vol-free", &[OWNED]);
+    let record = resource(K::DnsRecord, "Z1 web.example.com. A", &[]);
+    let found = classified(vec![
+        node.clone(),
+        ours,
+        used("vol-theirs", "i-node"),
+        used("vol-ours", "i-ours"),
+        free.clone(),
+        record,
+    ]);
+    let all: Vec<_> = found
+        .iter()
+        .map(|one| (&*one.resource.id, one.owner, one.becomes(true)))
+        .collect();
+    assert_eq!(
+        all,
+        [
+            ("i-ours", Kubernetes, Disposition::Removed),
+            ("vol-free", Unclear, Disposition::Kept),
+            ("vol-ours", Kubernetes, Disposition::Removed),
+            ("Z1 web.example.com. A", Unclear, Disposition::Kept),
+        ]
+    );
+    let text = "may be of another cluster called canary".to_owned();
+    assert_eq!(found[1].purpose, Some(Purpose::Text(text)));
+    // A machine that could not be looked for may show one.
+    let mut lists = lists(vec![free]);
+    lists.remove(&K::Machine);
+    assert_eq!(classify(&scope(), &lists)[0].owner, Unclear);
+}
+
+#[test]
+fn what_two_clusters_own_is_not_touched() {
+    let other = ("kubernetes.io/cluster/other", "owned");
+    hold(vec![
+        (resource(K::Volume, "vol-1", &[OWNED, other]), None),
+        (resource(K::Snapshot, "snap-1", &[OWNED, other]), None),
+        (
+            here(K::SecurityGroup, "sg-1", &[OWNED, other]),
+            Some(Foreign),
+        ),
+        (
+            here(K::Machine, "i-1", &[OWNED, ("kube-cfn/cluster", "other")]),
+            Some(Foreign),
+        ),
+    ]);
 }

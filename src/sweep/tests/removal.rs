@@ -214,9 +214,36 @@ async fn last_call_tries_once_more_what_an_earlier_one_left() {
         "{first:#?}"
     );
     cluster.cloud.unprotect_outside(&balancer);
-    let last = cluster.try_remove(&shown, false, true).await.unwrap();
-    let both = first.followed_by(last);
+    let (both, _) = cluster.remove_last(&shown, first).await;
     assert_eq!((both.removed.len(), both.left.len()), (5, 0), "{both:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_call_has_no_patience_with_what_an_earlier_one_left() {
+    let mut cluster = Cluster::standing().await;
+    // Attached to a machine that nobody lists.
+    let volume = cluster
+        .cloud
+        .make_volume(&ours(), "shop/data", Some("i-theirs"), 5);
+    let balancer = cluster.make_balancer();
+    let shown = cluster.look().await;
+    cluster.delete_pool().await;
+    let (first, _) = cluster.remove(&shown, true).await;
+    assert!(ids(&first.removed).contains(&balancer), "{first:#?}");
+    let number = first.removed.len();
+    why(&first, &volume);
+    cluster.progress();
+    let (both, took) = cluster.remove_last(&shown, first).await;
+    why(&both, &volume);
+    assert_eq!((both.removed.len(), both.left.len()), (number, 1));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    // What is shown counts each once.
+    let shown = cluster.progress();
+    let last = shown.last().unwrap();
+    let (done, wanted) = last
+        .iter()
+        .fold((0, 0), |sum, part| (sum.0 + part.done, sum.1 + part.wanted));
+    assert_eq!((done, wanted), (number, number + 1), "{last:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,6 +19,21 @@ from .rules import Step
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
 
 
+# Types on which CloudFormation puts none of its own tags: `cloudFormationSystemTags` is false in their schemas.
+WITHOUT_OWN_TAGS = {"AWS::KMS::Key", "AWS::EC2::Volume"}
+
+
+def _tagging(with_stack_tags):
+    def tagged(resource_type, *arguments):
+        properties = with_stack_tags(resource_type, *arguments)
+        if resource_type not in WITHOUT_OWN_TAGS:
+            return properties
+        tags = [tag for tag in properties.get("Tags", []) if not tag["Key"].startswith("aws:cloudformation:")]
+        return {**properties, "Tags": tags}
+
+    return tagged
+
+
 class Engine:
     """ministack's steps with a pace and rules."""
 
@@ -41,6 +56,7 @@ class Engine:
         # Ours are taken in `delete`, under AWS's name and off the event loop.
         stacks._snapshot_resource = lambda *_: None
         stacks._runs_on_worker_thread = lambda _resource_type: True
+        stacks._with_stack_tags = _tagging(stacks._with_stack_tags)
         for module in (stacks, handlers, changesets):
             module._deploy_stack_async = self.deploy
         events.install()

@@ -66,7 +66,7 @@ impl LeftoverFacts<'_> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
             // Somebody else's; what goes with its group or the controller's object that it is for; what is kept on purpose.
-            (_, Owner::Foreign)
+            (_, Owner::Foreign | Owner::Unclear)
             | (
                 OutsideKind::GroupRule
                 | OutsideKind::DnsRecord
@@ -154,6 +154,7 @@ impl LeftoverFacts<'_> {
     fn holding(&self, found: &Found) -> Leftover {
         let text = match found.owner {
             Owner::Foreign => "is somebody else's, and holds the network",
+            Owner::Unclear => "is nobody knows whose, and holds the network",
             Owner::Kubernetes | Owner::Stack => "is in no stack any more, and holds the network",
         };
         let resource = &found.resource;

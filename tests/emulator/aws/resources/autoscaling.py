@@ -116,6 +116,9 @@ def _instance(group, properties, specification, origin):
     tags = [{"Key": t["Key"], "Value": t["Value"]} for t in as_list(properties.get("Tags"))
             if truth(t.get("PropagateAtLaunch"))]
     tags += [{"Key": "aws:autoscaling:groupName", "Value": group["AutoScalingGroupName"]}, *origin]
+    # EC2's own, of what a launch template made.
+    tags += [{"Key": f"aws:ec2launchtemplate:{key}", "Value": str(specification[name])}
+             for key, name in (("id", "LaunchTemplateId"), ("version", "Version")) if specification.get(name)]
     made = ec2_launch.launch(data, kind, subnet, zone, tags)
     for target_group in group["TargetGroupARNs"]:
         alb._targets.setdefault(target_group, []).append(
