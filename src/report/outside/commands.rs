@@ -50,6 +50,20 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
             ),
             ("delete it", plain(resource.kind, id, region)),
         ],
+        OutsideKind::VpnGateway => {
+            let detach = plain(resource.kind, id, region);
+            let vpc = resource.vpc.as_deref().unwrap_or("VPC_ID");
+            vec![
+                (
+                    "detach it, which ends the connections through it",
+                    detach.replace("VPC_ID", vpc),
+                ),
+                (
+                    "delete it",
+                    format!("aws ec2 delete-vpn-gateway --region {region} --vpn-gateway-id {id}"),
+                ),
+            ]
+        }
         OutsideKind::Machine
         | OutsideKind::LoadBalancer
         | OutsideKind::ClassicLoadBalancer
@@ -59,15 +73,18 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
         | OutsideKind::Snapshot
         | OutsideKind::LogGroup
         | OutsideKind::Backup
+        | OutsideKind::DatabaseSnapshot
         | OutsideKind::Key
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => vec![("delete it", plain(resource.kind, id, region))],
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl => vec![("delete it", plain(resource.kind, id, region))],
     }
 }
 
-/// The one command that deletes a resource of a kind with this id.
+/// The one command that deletes a resource of a kind with this id; one that detaches a gateway, which AWS does not delete
+/// before.
 pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> String {
     match kind {
         OutsideKind::Machine => {
@@ -108,6 +125,9 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
             "aws rds delete-db-instance-automated-backup --region {region} \
              --db-instance-automated-backups-arn {id}"
         ),
+        OutsideKind::DatabaseSnapshot => {
+            format!("aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {id}")
+        }
         OutsideKind::Bucket => format!("aws s3api delete-bucket --region {region} --bucket {id}"),
         OutsideKind::Key => format!(
             "aws kms schedule-key-deletion --region {region} --key-id {id} --pending-window-in-days 30"
@@ -122,6 +142,14 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
         OutsideKind::Peering => format!(
             "aws ec2 delete-vpc-peering-connection --region {region} --vpc-peering-connection-id {id}"
         ),
+        OutsideKind::NetworkAcl => {
+            format!("aws ec2 delete-network-acl --region {region} --network-acl-id {id}")
+        }
+        OutsideKind::VpnGateway => {
+            format!(
+                "aws ec2 detach-vpn-gateway --region {region} --vpn-gateway-id {id} --vpc-id VPC_ID"
+            )
+        }
     }
 }
 
@@ -202,6 +230,13 @@ pub(super) fn reuse(kind: OutsideKind, id: &str, region: &str) -> Option<Advice>
                  --use-latest-restorable-time"
             ),
         )),
+        OutsideKind::DatabaseSnapshot => Some((
+            "restore a database from it, with a name of your choice",
+            format!(
+                "aws rds restore-db-instance-from-db-snapshot --region {region} \
+                 --db-snapshot-identifier {id} --db-instance-identifier NAME"
+            ),
+        )),
         OutsideKind::LogGroup => Some((
             "read it",
             format!(
@@ -225,7 +260,9 @@ pub(super) fn reuse(kind: OutsideKind, id: &str, region: &str) -> Option<Advice>
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => None,
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl
+        | OutsideKind::VpnGateway => None,
     }
 }
 
@@ -254,6 +291,7 @@ pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
             "tag:GetResources",
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTags",
+            "ec2:DescribeVpcs",
         ],
         OutsideKind::GroupRule => &["ec2:DescribeSecurityGroupRules"],
         OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
@@ -263,12 +301,15 @@ pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
         OutsideKind::DnsRecord => &["route53:ListHostedZones", "route53:ListResourceRecordSets"],
         OutsideKind::LogGroup => &["logs:DescribeLogGroups"],
         OutsideKind::Backup => &["rds:DescribeDBInstanceAutomatedBackups"],
+        OutsideKind::DatabaseSnapshot => &["rds:DescribeDBSnapshots"],
         OutsideKind::Bucket => &["tag:GetResources", "s3:ListBucket"],
         OutsideKind::Key => &["tag:GetResources", "kms:DescribeKey"],
         OutsideKind::Subnet => &["ec2:DescribeSubnets"],
         OutsideKind::RouteTable => &["ec2:DescribeRouteTables"],
         OutsideKind::Endpoint => &["ec2:DescribeVpcEndpoints"],
         OutsideKind::Peering => &["ec2:DescribeVpcPeeringConnections"],
+        OutsideKind::NetworkAcl => &["ec2:DescribeNetworkAcls"],
+        OutsideKind::VpnGateway => &["ec2:DescribeVpnGateways"],
     }
 }
 

@@ -62,6 +62,15 @@ fn is_open(retained: &Retained, report: &SweepReport) -> bool {
             let mut backups = report.kept.iter().filter(|found| is_backup(found));
             !backups.any(|found| found.purpose.as_ref() == Some(&of_database))
         }
+        Retained::Snapshot {
+            of: Some(of),
+            begins_with: Some(begin),
+            ..
+        } => !report.kept.iter().any(|found| {
+            found.resource.kind == OutsideKind::DatabaseSnapshot
+                && found.resource.id.starts_with(begin)
+                && found.resource.uses.contains(of)
+        }),
         Retained::Kept { .. } | Retained::Snapshot { .. } | Retained::Key { .. } => true,
     }
 }

@@ -26,12 +26,15 @@ pub(super) fn service(found: &Found) -> Option<&str> {
         | OutsideKind::DnsRecord
         | OutsideKind::LogGroup
         | OutsideKind::Backup
+        | OutsideKind::DatabaseSnapshot
         | OutsideKind::Bucket
         | OutsideKind::Key
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => false,
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl
+        | OutsideKind::VpnGateway => false,
     };
     match &found.purpose {
         Some(Purpose::Service(name)) if is_balancer && found.owner == Owner::Kubernetes => {
@@ -62,7 +65,8 @@ impl LeftoverFacts<'_> {
                 | OutsideKind::DnsRecord
                 | OutsideKind::Snapshot
                 | OutsideKind::LogGroup
-                | OutsideKind::Backup,
+                | OutsideKind::Backup
+                | OutsideKind::DatabaseSnapshot,
                 _,
             ) => None,
             (OutsideKind::Machine, _) => self.machine(found),
@@ -94,7 +98,9 @@ impl LeftoverFacts<'_> {
                 | OutsideKind::Subnet
                 | OutsideKind::RouteTable
                 | OutsideKind::Endpoint
-                | OutsideKind::Peering,
+                | OutsideKind::Peering
+                | OutsideKind::NetworkAcl
+                | OutsideKind::VpnGateway,
                 _,
             ) => (found.disposition == Disposition::Removed).then(|| self.left(found)),
         }
@@ -311,10 +317,13 @@ impl LeftoverFacts<'_> {
             | OutsideKind::DnsRecord
             | OutsideKind::LogGroup
             | OutsideKind::Backup
+            | OutsideKind::DatabaseSnapshot
             | OutsideKind::Subnet
             | OutsideKind::RouteTable
             | OutsideKind::Endpoint
-            | OutsideKind::Peering => format!("`{delete}`"),
+            | OutsideKind::Peering
+            | OutsideKind::NetworkAcl
+            | OutsideKind::VpnGateway => format!("`{delete}`"),
         }
     }
 
