@@ -176,11 +176,10 @@ pub(super) async fn listed(
     });
     let mut found = BTreeMap::new();
     for (name, value) in by_tag.chain(vpcs) {
-        let mut parameters = vec![
-            ("Filter.1.Name", name.as_str()),
-            ("Filter.1.Value.1", value.as_str()),
-        ];
-        parameters.extend(listing.page.map(|page| ("MaxResults", page)));
+        let page = listing.page.map(|page| ("MaxResults", page));
+        let mut parameters: Vec<_> = page.into_iter().collect();
+        parameters.push(("Filter.1.Name", name.as_str()));
+        parameters.push(("Filter.1.Value.1", value.as_str()));
         parameters.extend_from_slice(listing.always);
         for resource in read(aws, listing.list, &parameters, listing.read).await? {
             found.insert(resource.id.clone(), resource);
