@@ -119,8 +119,8 @@ impl<'a> Context<'a> {
             K::LogGroup | K::Backup | K::DatabaseSnapshot => Place::Outside(Owner::Stack),
             // A stack's tag says only what it was made of.
             K::Snapshot => self.by_tags(resource),
-            // The default group and the main route table, which AWS makes with a VPC and which go with it.
-            K::SecurityGroup | K::RouteTable if resource.by_aws => Place::InStack,
+            // The default group, the main route table and the default ACL, which AWS makes with a VPC and which go with it.
+            K::SecurityGroup | K::RouteTable | K::NetworkAcl if resource.by_aws => Place::InStack,
             K::LoadBalancer
             | K::ClassicLoadBalancer
             | K::TargetGroup
