@@ -32,6 +32,8 @@ pub enum OutsideKind {
     LogGroup,
     /// Automated backups that RDS keeps of a deleted database.
     Backup,
+    /// A manual snapshot of a database, as CloudFormation takes one before it deletes a database.
+    DatabaseSnapshot,
     /// An S3 bucket.
     Bucket,
     /// A KMS key that is not waiting for its deletion.
@@ -42,6 +44,10 @@ pub enum OutsideKind {
     Endpoint,
     /// A peering connection of the VPC.
     Peering,
+    /// A network ACL that is not the VPC's default one.
+    NetworkAcl,
+    /// A virtual private gateway that is attached to the VPC.
+    VpnGateway,
 }
 
 /// What is looked for.
@@ -60,10 +66,12 @@ pub struct OutsideResource {
     /// a record set `ZONE NAME TYPE`, with its set identifier where it has one.
     pub id: String,
     pub tags: BTreeMap<String, String>,
+    /// The VPC that it lies in; none of a target group whose VPC is gone.
     pub vpc: Option<String>,
     /// AWS's word for its state: `in-use`, `available`, `active`, `running`.
     pub state: Option<String>,
-    /// Its size in bytes: a volume's own, a snapshot's volume's, what a log group stores, a backup's allocated storage.
+    /// Its size in bytes: a volume's own, a snapshot's volume's, what a log group stores, the
+    /// allocated storage of the database of a backup or snapshot.
     pub bytes: Option<u64>,
     pub created: Option<Timestamp>,
     /// Ids of what it is attached to, what it refers to, and what it is made of: the instance of a volume, instance and
@@ -97,7 +105,7 @@ pub trait Outside {
 
 impl OutsideKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Machine,
         Self::LoadBalancer,
         Self::ClassicLoadBalancer,
@@ -110,12 +118,15 @@ impl OutsideKind {
         Self::DnsRecord,
         Self::LogGroup,
         Self::Backup,
+        Self::DatabaseSnapshot,
         Self::Bucket,
         Self::Key,
         Self::Subnet,
         Self::RouteTable,
         Self::Endpoint,
         Self::Peering,
+        Self::NetworkAcl,
+        Self::VpnGateway,
     ];
 }
 

@@ -92,7 +92,10 @@ pub fn upkeep(resource: &OutsideResource, region: &str, prices: &Prices) -> Upke
         | OutsideKind::DnsRecord
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
-        | OutsideKind::Peering => Upkeep::Free,
+        | OutsideKind::Peering
+        // The connections of a gateway are billed, not it.
+        | OutsideKind::NetworkAcl
+        | OutsideKind::VpnGateway => Upkeep::Free,
         // No type of a machine, no zones of an endpoint, no contents of a bucket are known of them.
         OutsideKind::Machine | OutsideKind::Endpoint | OutsideKind::Bucket => Upkeep::Unknown,
         OutsideKind::LoadBalancer => balancer(&resource.id)
@@ -104,7 +107,7 @@ pub fn upkeep(resource: &OutsideResource, region: &str, prices: &Prices) -> Upke
         OutsideKind::Volume => about(by_size(Meter::VolumeGib)),
         OutsideKind::Snapshot => up_to(by_size(Meter::SnapshotGib)),
         OutsideKind::LogGroup => up_to(by_size(Meter::LogGib)),
-        OutsideKind::Backup => up_to(by_size(Meter::BackupGib)),
+        OutsideKind::Backup | OutsideKind::DatabaseSnapshot => up_to(by_size(Meter::BackupGib)),
     }
 }
 

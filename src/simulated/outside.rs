@@ -13,8 +13,8 @@ use super::Simulated;
 use super::engine::Environment;
 use super::stack::{Resource, Stack};
 use super::state::State;
-use crate::cloud::CloudError;
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
+use crate::cloud::{CloudError, DeletionPolicy};
 use crate::common::tags::TAG_CLUSTER;
 
 pub use balancers::{Balancer, BalancerKind};
@@ -125,12 +125,15 @@ fn in_vpc(resource: &OutsideResource, scope: &OutsideScope) -> bool {
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => true,
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl
+        | OutsideKind::VpnGateway => true,
         OutsideKind::Volume
         | OutsideKind::Snapshot
         | OutsideKind::DnsRecord
         | OutsideKind::LogGroup
         | OutsideKind::Backup
+        | OutsideKind::DatabaseSnapshot
         | OutsideKind::Bucket
         | OutsideKind::Key => false,
     };
@@ -156,6 +159,10 @@ fn is_named(resource: &OutsideResource, scope: &OutsideScope) -> bool {
             resource.tag(TAG_CLUSTER) == Some(cluster)
                 || says(&format!("{cluster}-database-database-"))
         }
+        OutsideKind::DatabaseSnapshot => {
+            let prefix = format!("{cluster}-database-snapshot-database-");
+            resource.tag(TAG_CLUSTER) == Some(cluster) || resource.id.starts_with(&prefix)
+        }
         _ => {
             resource.tag(&format!("kubernetes.io/cluster/{cluster}")) == Some("owned")
                 || resource.tag("elbv2.k8s.aws/cluster") == Some(cluster)
@@ -172,12 +179,13 @@ pub(super) fn retained(env: &mut Environment, stack: &Stack, resource: &Resource
     env.outside.all.extend(found);
 }
 
-/// A stack has deleted a resource: what AWS and others made for it ends with it, logs and backups of a database stay.
+/// A stack has deleted a resource: what AWS and others made for it ends with it; logs, backups and the last snapshot of a
+/// database stay.
 pub(super) fn deleted(
     env: &mut Environment,
     stack: &Stack,
     resource: &Resource,
-    id: &str,
+    (id, policy): (&str, DeletionPolicy),
     at: i64,
 ) {
     env.outside.end_with(id, at);
@@ -191,6 +199,9 @@ pub(super) fn deleted(
         "AWS::RDS::DBInstance" => {
             let mut left = of_stacks::log_groups(id, &properties());
             left.extend(of_stacks::backup(&env.setting, stack, resource));
+            if policy == DeletionPolicy::Snapshot {
+                left.extend(of_stacks::last_snapshot(&env.setting, stack, resource));
+            }
             let left = left.into_iter().map(|one| things::Thing::new(one, at));
             env.outside.all.extend(left);
         }

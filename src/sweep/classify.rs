@@ -116,12 +116,12 @@ impl<'a> Context<'a> {
             K::Interface => self.interface(resource),
             K::GroupRule => self.rule(resource),
             K::DnsRecord => self.record(resource),
-            // Stacks have none of these: RDS makes them for a database, and leaves them.
-            K::LogGroup | K::Backup => Place::Outside(Owner::Stack),
+            // Stacks have none of these: they are made for a database, and stay.
+            K::LogGroup | K::Backup | K::DatabaseSnapshot => Place::Outside(Owner::Stack),
             // A stack's tag says only what it was made of.
             K::Snapshot => self.by_tags(resource),
-            // The default group and the main route table, which AWS makes with a VPC and which go with it.
-            K::SecurityGroup | K::RouteTable if resource.by_aws => Place::InStack,
+            // The default group, the main route table and the default ACL, which AWS makes with a VPC and which go with it.
+            K::SecurityGroup | K::RouteTable | K::NetworkAcl if resource.by_aws => Place::InStack,
             K::LoadBalancer
             | K::ClassicLoadBalancer
             | K::TargetGroup
@@ -131,7 +131,9 @@ impl<'a> Context<'a> {
             | K::Subnet
             | K::RouteTable
             | K::Endpoint
-            | K::Peering => self.of_stack_or_tags(resource),
+            | K::Peering
+            | K::NetworkAcl
+            | K::VpnGateway => self.of_stack_or_tags(resource),
         }
     }
 

@@ -64,6 +64,9 @@ impl Row {
             | K::Subnet
             | K::RouteTable
             | K::Endpoint
+            | K::DatabaseSnapshot
+            | K::NetworkAcl
+            | K::VpnGateway
             | K::Peering => format!("{}s", self.name),
         }
     }
@@ -115,11 +118,14 @@ pub fn row(kind: OutsideKind) -> Row {
         K::DnsRecord => row("DNS record", End::Removed, &[]),
         K::LogGroup => row("log group", End::Kept, &[]),
         K::Backup => row("automated backups", End::Kept, &[]),
+        K::DatabaseSnapshot => row("database snapshot", End::Kept, &[]),
         K::Bucket => last(row("bucket", End::Removed, &[])),
         K::Key => last(row("key", End::Removed, &[])),
         K::Subnet => in_vpc(row("subnet", End::Foreign, &[])),
         K::RouteTable => in_vpc(row("route table", End::Foreign, &[])),
         K::Endpoint => in_vpc(row("VPC endpoint", End::Foreign, &[])),
         K::Peering => in_vpc(row("peering connection", End::Foreign, &[])),
+        K::NetworkAcl => in_vpc(row("network ACL", End::Foreign, &[])),
+        K::VpnGateway => in_vpc(row("VPN gateway", End::Foreign, &[])),
     }
 }

@@ -34,9 +34,11 @@ const DNS_RESOURCE: &str = "external-dns/resource=";
 pub(super) fn purpose(resource: &OutsideResource) -> Option<Purpose> {
     match resource.kind {
         OutsideKind::DnsRecord => of_record(resource).or_else(|| text(resource)),
-        OutsideKind::LogGroup | OutsideKind::Backup => database(resource)
-            .map(Purpose::Database)
-            .or_else(|| text(resource)),
+        OutsideKind::LogGroup | OutsideKind::Backup | OutsideKind::DatabaseSnapshot => {
+            database(resource)
+                .map(Purpose::Database)
+                .or_else(|| text(resource))
+        }
         _ => of_tags(resource)
             .or_else(|| of_group(resource))
             .or_else(|| {
@@ -100,14 +102,14 @@ fn of_record(resource: &OutsideResource) -> Option<Purpose> {
     }
 }
 
-/// The identifier of the database that a log group or backups belong to.
+/// The identifier of the database that a log group, backups or a snapshot belong to.
 fn database(resource: &OutsideResource) -> Option<String> {
     let of_logs = || resource.id.strip_prefix(DATABASE_LOGS)?.split('/').next();
     let said = || {
         resource
             .description
             .as_deref()
-            .filter(|_| resource.kind == OutsideKind::Backup)
+            .filter(|_| resource.kind != OutsideKind::LogGroup)
     };
     let name = of_logs().or_else(said)?;
     Some(name.to_owned())

@@ -627,6 +627,33 @@ fn announced_backups_are_said_until_they_are_found() {
     assert_eq!(backups(&report), (true, false));
 }
 
+/// Of the same database as well: one of an earlier cluster of the same name is another one.
+#[test]
+fn last_snapshot_of_a_database_is_said_once_with_its_id() {
+    let snapshot = |database: &str| {
+        let id = "canary-database-snapshot-database-x1y2z3";
+        let of = Purpose::Database(database.to_owned());
+        let mut found = kept(Kind::DatabaseSnapshot, id, 20 * GIB, of);
+        found.resource.uses = [database.to_owned()].into();
+        let report = SweepReport {
+            kept: vec![found],
+            ..SweepReport::default()
+        };
+        let text = outside::remains(&report, &retained(), REGION).join("\n");
+        let is_announced = text.contains("its name begins with");
+        assert_eq!(
+            text.matches(&format!("snapshot {id},")).count(),
+            1,
+            "{text}"
+        );
+        (is_announced, text)
+    };
+    assert!(snapshot("canary-database-database-old").0);
+    let (is_announced, text) = snapshot(DATABASE);
+    assert!(!is_announced, "{text}");
+    check("remains-snapshot", &(text + "\n"));
+}
+
 #[test]
 fn orphans_name_their_blocker_and_the_way_out() {
     let orphan = |found: Found, why: &str| Orphan {

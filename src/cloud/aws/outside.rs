@@ -41,12 +41,15 @@ impl Outside for Aws {
             OutsideKind::DnsRecord => dns::records(self, scope).await,
             OutsideKind::LogGroup => databases::log_groups(self, scope).await,
             OutsideKind::Backup => databases::backups(self, scope).await,
+            OutsideKind::DatabaseSnapshot => databases::snapshots(self, scope).await,
             OutsideKind::Bucket => storage::buckets(self, scope).await,
             OutsideKind::Key => storage::keys(self, scope).await,
             OutsideKind::Subnet => ec2::listed(self, &ec2::SUBNETS, scope).await,
             OutsideKind::RouteTable => ec2::listed(self, &ec2::ROUTE_TABLES, scope).await,
             OutsideKind::Endpoint => ec2::listed(self, &ec2::ENDPOINTS, scope).await,
             OutsideKind::Peering => ec2::listed(self, &ec2::PEERINGS, scope).await,
+            OutsideKind::NetworkAcl => ec2::listed(self, &ec2::NETWORK_ACLS, scope).await,
+            OutsideKind::VpnGateway => ec2::listed(self, &ec2::VPN_GATEWAYS, scope).await,
         }
     }
 

@@ -238,12 +238,15 @@ impl OutsideView {
             | OutsideKind::DnsRecord
             | OutsideKind::LogGroup
             | OutsideKind::Backup
+            | OutsideKind::DatabaseSnapshot
             | OutsideKind::Bucket
             | OutsideKind::Key
             | OutsideKind::Subnet
             | OutsideKind::RouteTable
             | OutsideKind::Endpoint
-            | OutsideKind::Peering => false,
+            | OutsideKind::Peering
+            | OutsideKind::NetworkAcl
+            | OutsideKind::VpnGateway => false,
         };
         let all = self.resources.iter();
         all.filter(|row| !has_line(row.kind)).collect()

@@ -57,6 +57,20 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
             ),
             ("delete it", plain(resource.kind, id, region)),
         ],
+        OutsideKind::VpnGateway => {
+            let detach = plain(resource.kind, id, region);
+            let vpc = resource.vpc.as_deref().unwrap_or("VPC_ID");
+            vec![
+                (
+                    "detach it, which ends the connections through it",
+                    detach.replace("VPC_ID", vpc),
+                ),
+                (
+                    "delete it",
+                    format!("aws ec2 delete-vpn-gateway --region {region} --vpn-gateway-id {id}"),
+                ),
+            ]
+        }
         OutsideKind::Machine
         | OutsideKind::LoadBalancer
         | OutsideKind::ClassicLoadBalancer
@@ -66,11 +80,13 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
         | OutsideKind::Snapshot
         | OutsideKind::LogGroup
         | OutsideKind::Backup
+        | OutsideKind::DatabaseSnapshot
         | OutsideKind::Key
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => vec![("delete it", plain(resource.kind, id, region))],
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl => vec![("delete it", plain(resource.kind, id, region))],
     }
 }
 
@@ -107,8 +123,16 @@ pub(super) fn place(kind: OutsideKind) -> usize {
         K::SecurityGroup => 6,
         K::Subnet => 7,
         K::RouteTable => 8,
-        K::Peering => 9,
-        K::DnsRecord | K::Volume | K::Snapshot | K::LogGroup | K::Backup | K::Bucket | K::Key => 10,
+        K::NetworkAcl => 9,
+        K::Peering | K::VpnGateway => 10,
+        K::DnsRecord
+        | K::Volume
+        | K::Snapshot
+        | K::LogGroup
+        | K::Backup
+        | K::DatabaseSnapshot
+        | K::Bucket
+        | K::Key => 11,
     }
 }
 
@@ -117,7 +141,8 @@ fn is_attached(resource: &OutsideResource) -> bool {
     resource.kind == OutsideKind::Interface && resource.state.as_deref() == Some("in-use")
 }
 
-/// The one command that deletes a resource of a kind with this id.
+/// The one command that deletes a resource of a kind with this id; one that detaches a gateway, which AWS does not delete
+/// before.
 pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> String {
     match kind {
         OutsideKind::Machine => {
@@ -158,6 +183,9 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
             "aws rds delete-db-instance-automated-backup --region {region} \
              --db-instance-automated-backups-arn {id}"
         ),
+        OutsideKind::DatabaseSnapshot => {
+            format!("aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {id}")
+        }
         OutsideKind::Bucket => format!("aws s3api delete-bucket --region {region} --bucket {id}"),
         OutsideKind::Key => format!(
             "aws kms schedule-key-deletion --region {region} --key-id {id} --pending-window-in-days 30"
@@ -172,6 +200,14 @@ pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> Str
         OutsideKind::Peering => format!(
             "aws ec2 delete-vpc-peering-connection --region {region} --vpc-peering-connection-id {id}"
         ),
+        OutsideKind::NetworkAcl => {
+            format!("aws ec2 delete-network-acl --region {region} --network-acl-id {id}")
+        }
+        OutsideKind::VpnGateway => {
+            format!(
+                "aws ec2 detach-vpn-gateway --region {region} --vpn-gateway-id {id} --vpc-id VPC_ID"
+            )
+        }
     }
 }
 
@@ -254,6 +290,13 @@ pub(super) fn reuse(kind: OutsideKind, id: &str, region: &str) -> Option<Advice>
                  --use-latest-restorable-time"
             ),
         )),
+        OutsideKind::DatabaseSnapshot => Some((
+            "restore a database from it, with a name of your choice",
+            format!(
+                "aws rds restore-db-instance-from-db-snapshot --region {region} \
+                 --db-snapshot-identifier {id} --db-instance-identifier NAME"
+            ),
+        )),
         OutsideKind::LogGroup => Some((
             "read it",
             format!(
@@ -274,7 +317,9 @@ pub(super) fn reuse(kind: OutsideKind, id: &str, region: &str) -> Option<Advice>
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => None,
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl
+        | OutsideKind::VpnGateway => None,
     }
 }
 
@@ -303,6 +348,7 @@ pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
             "tag:GetResources",
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTags",
+            "ec2:DescribeVpcs",
         ],
         OutsideKind::GroupRule => &["ec2:DescribeSecurityGroupRules"],
         OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
@@ -312,12 +358,15 @@ pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
         OutsideKind::DnsRecord => &["route53:ListHostedZones", "route53:ListResourceRecordSets"],
         OutsideKind::LogGroup => &["logs:DescribeLogGroups"],
         OutsideKind::Backup => &["rds:DescribeDBInstanceAutomatedBackups"],
+        OutsideKind::DatabaseSnapshot => &["rds:DescribeDBSnapshots"],
         OutsideKind::Bucket => &["tag:GetResources", "s3:ListBucket"],
         OutsideKind::Key => &["tag:GetResources", "kms:DescribeKey"],
         OutsideKind::Subnet => &["ec2:DescribeSubnets"],
         OutsideKind::RouteTable => &["ec2:DescribeRouteTables"],
         OutsideKind::Endpoint => &["ec2:DescribeVpcEndpoints"],
         OutsideKind::Peering => &["ec2:DescribeVpcPeeringConnections"],
+        OutsideKind::NetworkAcl => &["ec2:DescribeNetworkAcls"],
+        OutsideKind::VpnGateway => &["ec2:DescribeVpnGateways"],
     }
 }
 

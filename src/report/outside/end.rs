@@ -74,10 +74,18 @@ fn is_open(retained: &Retained, report: &SweepReport) -> bool {
             let mut backups = report.kept.iter().filter(|found| is_backup(found));
             !backups.any(|found| found.purpose.as_ref() == Some(&of_database))
         }
-        Retained::Snapshot { of, .. } => {
-            let mut kept = report.kept.iter();
-            !kept.any(|found| of.is_some() && snapshot_of(found) == of.as_deref())
-        }
+        Retained::Snapshot {
+            of, begins_with, ..
+        } => !report.kept.iter().any(|found| {
+            let is_of = of.is_some() && snapshot_of(found) == of.as_deref();
+            let begins = begins_with.as_deref();
+            let is_of_database = found.resource.kind == OutsideKind::DatabaseSnapshot
+                && begins.is_some_and(|begin| found.resource.id.starts_with(begin))
+                && of
+                    .as_ref()
+                    .is_some_and(|of| found.resource.uses.contains(of));
+            is_of || is_of_database
+        }),
         Retained::Kept { .. } | Retained::Key { .. } => true,
     }
 }

@@ -33,11 +33,14 @@ pub(in crate::report) fn short(resource: &OutsideResource) -> String {
         | OutsideKind::Volume
         | OutsideKind::Snapshot
         | OutsideKind::LogGroup
+        | OutsideKind::DatabaseSnapshot
         | OutsideKind::Bucket
         | OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => None,
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl
+        | OutsideKind::VpnGateway => None,
     };
     clean(name.as_deref().unwrap_or(id))
 }

@@ -168,7 +168,8 @@ impl Stack {
         self.record_write(run, env, slot, |write| &mut write.deleted);
         if let (Some(id), Some(resource)) = (&removal.physical_id, self.resources.get(slot)) {
             env.buckets.remove(id);
-            outside::deleted(env, self, &with_id(resource, removal), id, at);
+            let of = (id.as_str(), removal.deletion_policy);
+            outside::deleted(env, self, &with_id(resource, removal), of, at);
         }
         self.record_loss(run, env, at, slot, removal);
     }

@@ -52,6 +52,7 @@ fn kind(resource_type: &str) -> Option<OutsideKind> {
         "AWS::EC2::RouteTable" => OutsideKind::RouteTable,
         "AWS::EC2::VPCEndpoint" => OutsideKind::Endpoint,
         "AWS::EC2::VPCPeeringConnection" => OutsideKind::Peering,
+        "AWS::EC2::NetworkAcl" => OutsideKind::NetworkAcl,
         _ => return None,
     })
 }
@@ -195,11 +196,14 @@ impl State {
             | OutsideKind::Snapshot
             | OutsideKind::DnsRecord
             | OutsideKind::Backup
+            | OutsideKind::DatabaseSnapshot
             | OutsideKind::Bucket
             | OutsideKind::Key
             | OutsideKind::Subnet
             | OutsideKind::Endpoint
-            | OutsideKind::Peering => {}
+            | OutsideKind::Peering
+            | OutsideKind::NetworkAcl
+            | OutsideKind::VpnGateway => {}
         }
         for one in &mut all {
             let place = one.subnet.as_deref();
@@ -325,6 +329,26 @@ pub(super) fn backup(
         bytes: gib(&live.properties["AllocatedStorage"]).map(|gib| gib * GIB),
         description: Some(live.id),
         ..OutsideResource::new(OutsideKind::Backup, arn)
+    })
+}
+
+/// The snapshot that CloudFormation takes of a database before it deletes it.
+pub(super) fn last_snapshot(
+    setting: &Setting,
+    stack: &Stack,
+    resource: &Resource,
+) -> Option<OutsideResource> {
+    let database = resource.physical_id.clone()?;
+    let properties = now(setting, stack, resource);
+    let of = format!("{}-snapshot-{}-", stack.live.name, resource.logical_id);
+    let rng = &mut stream(setting.seed, &["snapshot", &database], resource.generation);
+    let id = format!("{}{}", of.to_lowercase(), hex(rng, 12));
+    Some(OutsideResource {
+        state: Some("available".to_owned()),
+        bytes: gib(&properties["AllocatedStorage"]).map(|gib| gib * GIB),
+        uses: [database.clone()].into(),
+        description: Some(database),
+        ..OutsideResource::new(OutsideKind::DatabaseSnapshot, id)
     })
 }
 

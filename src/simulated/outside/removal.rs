@@ -29,6 +29,7 @@ impl State {
             OutsideKind::Machine if thing.is_ending(at) => {
                 resource.state = Some("shutting-down".to_owned());
             }
+            OutsideKind::TargetGroup => self.settle_target_group(&mut resource, at),
             OutsideKind::Volume | OutsideKind::Interface if !resource.by_aws => {
                 let gone = |id: &String| id.starts_with("i-") && !self.has_machine(id, at);
                 if resource.uses.iter().any(gone) {
@@ -43,6 +44,21 @@ impl State {
             subnet: thing.subnet.clone(),
             of: None,
             holder: thing.goes_with.clone(),
+        }
+    }
+
+    /// A target group is used by the load balancers that are there, and outlives its VPC when there is none.
+    fn settle_target_group(&self, group: &mut OutsideResource, at: i64) {
+        let balancers = self.all_of(OutsideKind::LoadBalancer, at);
+        let is_there = |id: &String| balancers.iter().any(|one| one.resource.id == *id);
+        group.uses.retain(is_there);
+        let is_gone = |vpc: &str| {
+            let mut all = self.stacks.iter().flat_map(|stack| &stack.resources);
+            let was = all.any(|one| one.physical_id.as_deref() == Some(vpc));
+            was && !self.live("AWS::EC2::VPC").iter().any(|one| one.id == vpc)
+        };
+        if group.uses.is_empty() && group.vpc.as_deref().is_some_and(is_gone) {
+            group.vpc = None;
         }
     }
 
@@ -136,6 +152,7 @@ impl State {
             | OutsideKind::Snapshot
             | OutsideKind::LogGroup
             | OutsideKind::Backup
+            | OutsideKind::DatabaseSnapshot
             | OutsideKind::Key => None,
             OutsideKind::LoadBalancer => protected.then(|| {
                 format!("Load balancer '{id}' cannot be deleted because deletion protection is enabled")
@@ -177,7 +194,9 @@ impl State {
             OutsideKind::Subnet
             | OutsideKind::RouteTable
             | OutsideKind::Endpoint
-            | OutsideKind::Peering => Some(format!("{id} is only ever named")),
+            | OutsideKind::Peering
+            | OutsideKind::NetworkAcl
+            | OutsideKind::VpnGateway => Some(format!("{id} is only ever named")),
         }
     }
 
@@ -210,7 +229,9 @@ impl State {
                         | K::Subnet
                         | K::RouteTable
                         | K::Endpoint
-                        | K::Peering => true,
+                        | K::Peering
+                        | K::NetworkAcl
+                        | K::VpnGateway => true,
                         // Their interfaces and groups hold it, not they.
                         K::LoadBalancer
                         | K::ClassicLoadBalancer
@@ -221,6 +242,7 @@ impl State {
                         | K::DnsRecord
                         | K::LogGroup
                         | K::Backup
+                        | K::DatabaseSnapshot
                         | K::Bucket
                         | K::Key => false,
                     };

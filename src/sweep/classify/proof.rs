@@ -67,9 +67,10 @@ impl Context<'_> {
         match resource.kind {
             // CloudFormation puts its own tags on neither of them (`cloudFormationSystemTags` in their schemas), nor on
             // snapshots. They are kept for that.
-            OutsideKind::Volume | OutsideKind::Snapshot | OutsideKind::Key => {
-                is_named_as_stacks(resource, cluster)
-            }
+            OutsideKind::Volume
+            | OutsideKind::Snapshot
+            | OutsideKind::DatabaseSnapshot
+            | OutsideKind::Key => is_named_as_stacks(resource, cluster),
             OutsideKind::Machine => self.is_machine_of_stack(resource),
             OutsideKind::LoadBalancer
             | OutsideKind::ClassicLoadBalancer
@@ -84,7 +85,9 @@ impl Context<'_> {
             | OutsideKind::Subnet
             | OutsideKind::RouteTable
             | OutsideKind::Endpoint
-            | OutsideKind::Peering => is_made_by_stack(resource, cluster),
+            | OutsideKind::Peering
+            | OutsideKind::NetworkAcl
+            | OutsideKind::VpnGateway => is_made_by_stack(resource, cluster),
         }
     }
 

@@ -99,7 +99,13 @@ pub(super) fn is_kept(found: &Found, wish: Wish<'_>) -> bool {
 fn holds_data(kind: OutsideKind) -> bool {
     use OutsideKind as K;
     match kind {
-        K::Volume | K::Snapshot | K::LogGroup | K::Backup | K::Bucket | K::Key => true,
+        K::Volume
+        | K::Snapshot
+        | K::LogGroup
+        | K::Backup
+        | K::DatabaseSnapshot
+        | K::Bucket
+        | K::Key => true,
         K::Machine
         | K::LoadBalancer
         | K::ClassicLoadBalancer
@@ -111,7 +117,9 @@ fn holds_data(kind: OutsideKind) -> bool {
         | K::Subnet
         | K::RouteTable
         | K::Endpoint
-        | K::Peering => false,
+        | K::Peering
+        | K::NetworkAcl
+        | K::VpnGateway => false,
     }
 }
 

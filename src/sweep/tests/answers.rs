@@ -56,6 +56,23 @@ async fn kind_that_is_not_answered_for_a_while_is_waited_for() {
     assert!(ids(&report.removed).contains(&balancer));
 }
 
+/// EC2 says so with a code that it has for wrong parameters too.
+#[tokio::test(start_paused = true)]
+async fn interface_in_use_is_asked_for_again() {
+    let cluster = Cluster::standing().await;
+    let interface = cluster.cloud.make_interface(&ours(), &cluster.place, None);
+    let in_use = CloudError::Refused {
+        operation: "DeleteNetworkInterface".to_owned(),
+        message: format!("Network interface '{interface}' is currently in use."),
+    };
+    let shown = cluster.look().await;
+    cluster.delete_pool().await;
+    cluster.fail("remove", &interface, 3, in_use);
+    let (report, _) = cluster.remove(&shown, false).await;
+    assert_eq!(report.left, []);
+    assert!(ids(&report.removed).contains(&interface));
+}
+
 #[tokio::test(start_paused = true)]
 async fn lost_answers_and_throttling_are_retried() {
     let cluster = Cluster::standing().await;

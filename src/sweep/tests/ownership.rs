@@ -361,6 +361,8 @@ fn data_is_kept_and_strangers_are_not_touched() {
         here(K::Machine, "i-1", &[]),
         here(K::Subnet, "subnet-2", &[]),
         here(K::Peering, "pcx-1", &[]),
+        here(K::NetworkAcl, "acl-1", &[]),
+        here(K::VpnGateway, "vgw-1", &[]),
         here(K::RouteTable, "rtb-2", &[]),
         here(K::Endpoint, "vpce-2", &[]),
     ] {

@@ -9,7 +9,7 @@ use crate::process::Said;
 use crate::world::World;
 
 /// Kinds that are kept with their data.
-const DATA: [&str; 2] = ["volume", "snapshot"];
+const DATA: [&str; 3] = ["volume", "snapshot", "dbsnapshot"];
 
 /// A cluster with everything, beside what others have.
 struct Full {
@@ -55,16 +55,24 @@ impl Full {
         gone.retain(|key| !kept.contains(key));
         after.has_none_of(&gone);
         after.has_unchanged(&self.before, &self.others.keys());
-        let etcd: BTreeSet<_> = after.of("snapshot").into_iter().collect();
-        let new = etcd.difference(&self.before.of("snapshot")).count();
-        assert!(new <= 1, "the last one of the etcd volume: {etcd:?}");
-        let zone: BTreeSet<_> = self.before.of("record").into_iter().collect();
-        let (theirs, elsewhere) = (self.others.keys(), self.before.of("vpc"));
-        let data: BTreeSet<_> = after
-            .of("logs")
-            .into_iter()
-            .chain(after.of("backup"))
-            .collect();
+        let etcd = self.new(&after, "snapshot");
+        assert!(etcd.len() <= 1, "the last one of etcd: {etcd:?}");
+        for key in &etcd {
+            let volume = after.facts(key)["VolumeId"].as_str().expect("a volume");
+            let tags = self.before.facts(&format!("volume {volume}"))["Tags"].to_string();
+            assert!(tags.contains("control-plane"), "{key}: {tags}");
+        }
+        let last = self.new(&after, "dbsnapshot");
+        let name = format!("dbsnapshot {}-database-snapshot-database-", self.world.name);
+        assert!(last.len() <= 1, "the last one of the database: {last:?}");
+        assert!(last.iter().all(|key| key.starts_with(&name)), "{last:?}");
+        // The records with which Route 53 begins a zone.
+        let mut zone = self.before.of("record");
+        zone.retain(|key| key.ends_with(" NS") || key.ends_with(" SOA"));
+        let theirs = self.others.keys();
+        let data = self.of_database();
+        let lost: Vec<_> = data.iter().filter(|key| !after.has(key)).collect();
+        assert!(lost.is_empty(), "lost: {lost:?}");
         // Others' VPCs have groups, tables and interfaces that nobody made by name.
         let vpcs: BTreeSet<_> = self.foreign_vpc_resources();
         after.has_only(&[
@@ -72,12 +80,32 @@ impl Full {
             &theirs,
             kept,
             &etcd,
+            &last,
             &zone,
-            &elsewhere,
             &data,
             &vpcs,
         ]);
         after
+    }
+
+    /// What has come of a kind since the cluster was deleted.
+    fn new(&self, after: &Listing, kind: &str) -> BTreeSet<String> {
+        let before = self.before.of(kind);
+        after.of(kind).difference(&before).cloned().collect()
+    }
+
+    /// The log groups and backups of the cluster's database.
+    fn of_database(&self) -> BTreeSet<String> {
+        let name = format!("{}-database-database-", self.world.name);
+        let logs = format!("logs /aws/rds/instance/{name}");
+        let is_of = |key: &String| {
+            let database = self.before.facts(key)["DBInstanceIdentifier"].as_str();
+            database.is_some_and(|id| id.starts_with(&name))
+        };
+        let groups = self.before.of("logs").into_iter();
+        let backups = self.before.of("backup").into_iter().filter(is_of);
+        let groups = groups.filter(|key| key.starts_with(&logs));
+        groups.chain(backups).collect()
     }
 
     /// What lies in the VPCs of others.
@@ -151,6 +179,15 @@ fn everything_of_a_cluster_goes_and_its_data_stays() {
     for group in logs.iter().filter(own) {
         remains(&said, group.strip_prefix("logs ").expect("a log group"));
     }
+    let last = full.new(&after, "dbsnapshot");
+    let [last] = &last.into_iter().collect::<Vec<_>>()[..] else {
+        panic!("a last snapshot of the database")
+    };
+    let last = last.strip_prefix("dbsnapshot ").expect("a snapshot");
+    remains(&said, last);
+    let words = said.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let announced = words.contains("its name begins with");
+    assert!(!announced, "it is named once, with its id:\n{said}");
     assert_eq!(after.of("backup").len(), 1, "the one of the database");
     for backup in after.of("backup") {
         let arn = backup.strip_prefix("backup ").expect("a backup");
@@ -167,7 +204,8 @@ fn everything_of_a_cluster_goes_and_its_data_stays() {
             .any(|prefix| id.starts_with(prefix));
         assert!(!is_id || !said.stderr.contains(&id), "{id} in:\n{said}");
     }
-    full.delete(&[]).ends(0).tells("nothing to delete");
+    let again = full.delete(&[]);
+    again.ends(0).tells("nothing to delete").tells(last);
     made::list(&full.world).is(&after);
 }
 

@@ -31,6 +31,7 @@ for kind, method, noun, key in (
     ("group", "describe_security_groups", "SecurityGroups", "GroupId"), ("rule", "describe_security_group_rules", "SecurityGroupRules", "SecurityGroupRuleId"),
     ("subnet", "describe_subnets", "Subnets", "SubnetId"), ("table", "describe_route_tables", "RouteTables", "RouteTableId"),
     ("endpoint", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"), ("vpc", "describe_vpcs", "Vpcs", "VpcId"),
+    ("acl", "describe_network_acls", "NetworkAcls", "NetworkAclId"), ("gateway", "describe_vpn_gateways", "VpnGateways", "VpnGatewayId"),
     ("peering", "describe_vpc_peering_connections", "VpcPeeringConnections", "VpcPeeringConnectionId"),
 ):
     for one in every(EC2, method, noun):
@@ -50,6 +51,8 @@ for one in every(LOGS, "describe_log_groups", "logGroups"):
     put("logs", one["logGroupName"], one)
 for one in every(RDS, "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"):
     put("backup", one["DBInstanceAutomatedBackupsArn"], one)
+for one in every(RDS, "describe_db_snapshots", "DBSnapshots"):
+    put("dbsnapshot", one["DBSnapshotIdentifier"], one)
 for one in S3.list_buckets()["Buckets"]:
     put("bucket", one["Name"], [version["Key"] for version in every(S3, "list_object_versions", "Versions", Bucket=one["Name"])])
 for one in every(KMS, "list_keys", "Keys"):

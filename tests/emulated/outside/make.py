@@ -11,8 +11,8 @@ import botocore.session
 
 NAME, WHAT = sys.argv[1], sys.argv[2]
 SESSION = botocore.session.get_session()
-CFN, EC2, ELB, CLASSIC, SCALING, ROUTES, LOGS, S3, KMS = (SESSION.create_client(name, region_name="eu-west-1") for name in (
-    "cloudformation", "ec2", "elbv2", "elb", "autoscaling", "route53", "logs", "s3", "kms"))
+CFN, EC2, ELB, CLASSIC, SCALING, ROUTES, LOGS, S3, KMS, RDS = (SESSION.create_client(name, region_name="eu-west-1") for name in (
+    "cloudformation", "ec2", "elbv2", "elb", "autoscaling", "route53", "logs", "s3", "kms", "rds"))
 # The tags of the cloud controller manager and of the EBS CSI driver.
 OWNED = {f"kubernetes.io/cluster/{NAME}": "owned"}
 CSI = {**OWNED, "ebs.csi.aws.com/cluster": "true"}
@@ -86,6 +86,13 @@ def machine(subnet, tags):
                                              **tagged("instance", tags))["Instances"][0]["InstanceId"])
 
 
+def database_snapshot(name, cluster):
+    """A manual one of the cluster's database, if it has one. RDS copies the tags of the database, but for what is asked."""
+    for one in RDS.describe_db_instances()["DBInstances"]:
+        RDS.create_db_snapshot(DBSnapshotIdentifier=keep("dbsnapshot", name), DBInstanceIdentifier=one["DBInstanceIdentifier"],
+                               Tags=pairs({"kube-cfn/cluster": cluster}))
+
+
 def zone():
     found = ROUTES.list_hosted_zones()["HostedZones"]
     return next((one["Id"] for one in found if one["Name"] == "example.org."), None) or ROUTES.create_hosted_zone(
@@ -145,6 +152,7 @@ def ours():
     EC2.attach_volume(VolumeId=data, InstanceId=left, Device="/dev/xvdba")
     volume(7, claimed("old", "uploads"))
     snapshot(data, {**CSI, "CSIVolumeSnapshotName": "snapshot-1"})
+    database_snapshot("before-the-upgrade", NAME)
     records("web", NAME, "service/default/web", ELB.describe_load_balancers(LoadBalancerArns=[web])["LoadBalancers"][0]["DNSName"])
 
 
@@ -166,6 +174,7 @@ def beside():
         records(f"{owner or 'plain'}-site", owner, "service/default/web", "elsewhere.example.net")
     for database in ("other-database-database-abc", f"{NAME}-2-database-database-abc", f"{NAME}-database"):
         LOGS.create_log_group(logGroupName=keep("logs", f"/aws/rds/instance/{database}/postgresql"))
+    database_snapshot(f"{NAME}-2-database-snapshot-database-abc", f"{NAME}-2")
     for name, tags in others.items():
         bucket = keep("bucket", f"{NAME}-{name}-bucket")
         S3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -188,6 +197,9 @@ def inside():
     keep("table", EC2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"])
     keep("endpoint", EC2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.eu-west-1.ec2", VpcEndpointType="Interface", SubnetIds=[private],
                                              SecurityGroupIds=[held])["VpcEndpoint"]["VpcEndpointId"])
+    keep("acl", EC2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"])
+    gateway = keep("gateway", EC2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"])
+    EC2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=vpc)
     other = EC2.create_vpc(CidrBlock="10.98.0.0/16")["Vpc"]["VpcId"]
     peering = EC2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other)["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     EC2.accept_vpc_peering_connection(VpcPeeringConnectionId=keep("peering", peering))

@@ -242,7 +242,47 @@ class Computing(Outside):
         self.assertEqual("DELETE_COMPLETE", delete(stack_id)["StackStatus"])
 
 
+class Vpcs(Outside):
+    def test_access_lists_and_vpn_gateways_of_others_hold_a_vpc(self):
+        EC2.delete_subnet(SubnetId=self.subnet)
+        of_vpc = [{"Name": "vpc-id", "Values": [self.vpc]}]
+        acl = EC2.create_network_acl(VpcId=self.vpc)["NetworkAcl"]["NetworkAclId"]
+        own = lambda: [one["NetworkAclId"] for one in EC2.describe_network_acls(
+            Filters=[*of_vpc, {"Name": "default", "Values": ["false"]}])["NetworkAcls"]]
+        self.assertEqual([acl], own())
+        self.assertEqual(2, len(EC2.describe_network_acls(Filters=of_vpc)["NetworkAcls"]))
+        self.refused("DependencyViolation", f"The vpc '{self.vpc}' has dependencies", EC2.delete_vpc, VpcId=self.vpc)
+        EC2.delete_network_acl(NetworkAclId=acl)
+        self.assertEqual([], own())
+        gateway = EC2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"]
+        attached = lambda: [one["VpnGatewayId"] for one in EC2.describe_vpn_gateways(Filters=[
+            {"Name": "attachment.vpc-id", "Values": [self.vpc]}, {"Name": "attachment.state", "Values": ["attached"]}])["VpnGateways"]]
+        self.assertEqual([], attached())
+        EC2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=self.vpc)
+        self.assertEqual([gateway], attached())
+        self.refused("DependencyViolation", "has dependencies", EC2.delete_vpc, VpcId=self.vpc)
+        EC2.detach_vpn_gateway(VpnGatewayId=gateway, VpcId=self.vpc)
+        EC2.delete_vpc(VpcId=self.vpc)
+        self.refused("InvalidParameterValue", "is invalid", EC2.describe_vpn_gateways, Filters=[{"Name": "vpc-id", "Values": ["x"]}])
+
+
 class Data(Case):
+    def test_snapshots_of_databases_are_listed_in_pages_with_the_tags_of_their_database(self):
+        stack_id, _ = create(database(DeletionPolicy="Delete"))
+        name = CFN.describe_stack_resource(StackName=stack_id, LogicalResourceId="Database")["StackResourceDetail"]["PhysicalResourceId"]
+        wanted = sorted(f"page-{number:02}" for number in range(21))
+        for one in wanted:
+            RDS.create_db_snapshot(DBSnapshotIdentifier=one, DBInstanceIdentifier=name, Tags=listed(of="a-test"))
+        pages = list(RDS.get_paginator("describe_db_snapshots").paginate(
+            SnapshotType="manual", DBInstanceIdentifier=name, PaginationConfig={"PageSize": 20}))
+        found = [one for page in pages for one in page["DBSnapshots"]]
+        self.assertEqual((2, wanted), (len(pages), [one["DBSnapshotIdentifier"] for one in found]))
+        self.assertEqual((20, name, listed(of="a-test")), (found[0]["AllocatedStorage"], found[0]["DBInstanceIdentifier"], found[0]["TagList"]))
+        for one in wanted:
+            RDS.delete_db_snapshot(DBSnapshotIdentifier=one)
+        self.refused("DBSnapshotNotFound", "page-00", RDS.describe_db_snapshots, DBSnapshotIdentifier="page-00")
+        self.assertEqual([], RDS.describe_db_snapshots(DBInstanceIdentifier=name)["DBSnapshots"])
+
     def test_a_deleted_database_leaves_backups_and_logs(self):
         template = database(DeletionPolicy="Delete")
         template["Resources"]["Database"]["Properties"].update(DeleteAutomatedBackups=False, BackupRetentionPeriod=7, EnableCloudwatchLogsExports=["postgresql", "upgrade"])
@@ -289,6 +329,7 @@ class Refused(Outside):
             "ListResourceRecordSets": ("AccessDenied", lambda: ROUTES.list_resource_record_sets(HostedZoneId=zone)),
             "DescribeLoadBalancers": ("AccessDenied", CLASSIC.describe_load_balancers), "DescribeSnapshots": ("UnauthorizedOperation", EC2.describe_snapshots),
             "DescribeDBInstanceAutomatedBackups": ("AccessDenied", RDS.describe_db_instance_automated_backups),
+            "DescribeDBSnapshots": ("AccessDenied", RDS.describe_db_snapshots), "DescribeVpnGateways": ("UnauthorizedOperation", EC2.describe_vpn_gateways),
         }
         for action, (code, call) in calls.items():
             self.account()

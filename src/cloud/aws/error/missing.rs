@@ -23,6 +23,7 @@ pub(super) fn missing(api_call: ApiCall<'_>, code: &str) -> Option<CloudError> {
         ("LoadBalancerNotFound", _) => format!("load balancer {of}"),
         ("TargetGroupNotFound", _) => format!("target group {of}"),
         ("DBInstanceAutomatedBackupNotFound", _) => format!("automated backup {of}"),
+        ("DBSnapshotNotFound", _) => format!("database snapshot {of}"),
         ("ResourceNotFoundException", Service::Logs) => format!("log group {of}"),
         ("NoSuchHostedZone", _) => format!("hosted zone {of}"),
         // EC2 names the kind in the code: `InvalidVolume.NotFound`, `InvalidNetworkInterfaceID.NotFound`.

@@ -10,7 +10,7 @@ use roxmltree::Node;
 
 use super::answer::{List, page};
 use super::tagging::{Tagged, tagged};
-use super::{query, tags, unreadable};
+use super::{ec2, query, tags, unreadable};
 use crate::cloud::CloudError;
 use crate::cloud::aws::Aws;
 use crate::cloud::aws::calls::{ApiCall, all_pages};
@@ -85,12 +85,25 @@ pub(super) async fn listed(
     found(aws, &SECOND, scope, &arns(tagged)).await
 }
 
+/// One that no load balancer uses outlives its VPC. It lies in none then: no cluster can have it any more.
 pub(super) async fn target_groups(
     aws: &Aws,
     scope: &OutsideScope,
 ) -> Result<Vec<OutsideResource>, CloudError> {
     let tagged = tagged(aws, TARGET_GROUPS, tags::OF_BALANCERS, &scope.cluster).await?;
-    found(aws, &TARGETS, scope, &arns(tagged)).await
+    let mut groups = found(aws, &TARGETS, scope, &arns(tagged)).await?;
+    let unused = groups
+        .iter()
+        .filter(|group| group.uses.is_empty() && group.vpc != scope.vpc);
+    let elsewhere: BTreeSet<_> = unused.filter_map(|group| group.vpc.clone()).collect();
+    let there = ec2::vpcs(aws, &elsewhere).await?;
+    for group in &mut groups {
+        let is_gone = |vpc: &String| elsewhere.contains(vpc) && !there.contains(vpc);
+        if group.uses.is_empty() && group.vpc.as_ref().is_some_and(is_gone) {
+            group.vpc = None;
+        }
+    }
+    Ok(groups)
 }
 
 pub(super) async fn classic(

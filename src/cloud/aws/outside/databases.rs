@@ -1,5 +1,6 @@
-//! What databases leave behind: log groups, which RDS makes and nobody deletes, and automated backups of deleted ones.
-//! CloudFormation names a database after stack and resource, so that the name says whose it is.
+//! What databases leave behind: log groups, which RDS makes and nobody deletes, automated backups of deleted ones, and
+//! manual snapshots. CloudFormation names a database and its last snapshot after stack and resource, so that the name says
+//! whose it is.
 
 use jiff::Timestamp;
 use roxmltree::Node;
@@ -26,6 +27,12 @@ const BACKUPS: List = List {
     entry: "DBInstanceAutomatedBackup",
     next: "Marker",
 };
+const SNAPSHOTS: List = List {
+    call: "DescribeDBSnapshots",
+    path: &["DBSnapshots"],
+    entry: "DBSnapshot",
+    next: "Marker",
+};
 /// State of backups whose database is deleted.
 const RETAINED: &str = "retained";
 
@@ -36,7 +43,12 @@ fn prefix(cluster: &str) -> String {
 
 /// Whether an identifier is that of the cluster's database, and not of a cluster whose name begins like this.
 fn is_database_of(identifier: &str, cluster: &str) -> bool {
-    let random = identifier.strip_prefix(&prefix(cluster));
+    is_named(identifier, &prefix(cluster))
+}
+
+/// Whether a name is one that CloudFormation made of this beginning: it adds a random part without a dash.
+fn is_named(name: &str, beginning: &str) -> bool {
+    let random = name.strip_prefix(beginning);
     random.is_some_and(|random| {
         !random.is_empty() && random.chars().all(|letter| letter.is_ascii_alphanumeric())
     })
@@ -131,6 +143,47 @@ fn backup(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
         uses: [database.clone()].into(),
         description: Some(database),
         ..OutsideResource::new(OutsideKind::Backup, id)
+    })
+}
+
+/// The manual snapshots of the cluster's databases: those that CloudFormation took, and others with the cluster's tag, which
+/// RDS copies from a database to its snapshots.
+pub(super) async fn snapshots(
+    aws: &Aws,
+    scope: &OutsideScope,
+) -> Result<Vec<OutsideResource>, CloudError> {
+    let api_call = ApiCall::new(Service::Rds, SNAPSHOTS.call, "");
+    let all = all_pages(async |next: Option<String>| {
+        let mut parameters = vec![("SnapshotType", "manual"), ("MaxRecords", "100")];
+        parameters.extend(next.as_deref().map(|marker| ("Marker", marker)));
+        let text = query(aws, (api_call, RDS_VERSION), &parameters).await?;
+        let page = page(&text, SNAPSHOTS, snapshot).map_err(unreadable(api_call))?;
+        Ok((Some(page.items), page.next))
+    })
+    .await?;
+    let cluster = scope.cluster.as_str();
+    let beginning = format!("{cluster}-database-snapshot-database-");
+    let is_ours = |snapshot: &OutsideResource| {
+        is_named(&snapshot.id, &beginning)
+            || cluster_tags::are_of(&snapshot.tags, OF_STACKS, cluster)
+    };
+    Ok(all.into_iter().filter(is_ours).collect())
+}
+
+/// Its description is the database's identifier.
+fn snapshot(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
+    let database = required(entry, "DBInstanceIdentifier")?;
+    Ok(OutsideResource {
+        tags: tags(entry, ["TagList", "Tag", "Key", "Value"]),
+        state: optional(entry, "Status"),
+        bytes: bytes_of_gib(entry, "AllocatedStorage"),
+        created: time(entry, "SnapshotCreateTime"),
+        uses: [database.clone()].into(),
+        description: Some(database),
+        ..OutsideResource::new(
+            OutsideKind::DatabaseSnapshot,
+            required(entry, "DBSnapshotIdentifier")?,
+        )
     })
 }
 

@@ -3,11 +3,11 @@
 
 mod answer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roxmltree::Node;
 
-use super::answer::{List, page};
+use super::answer::{List, page, required};
 use super::tags::{self, Tagger};
 use super::{query, unreadable};
 use crate::cloud::CloudError;
@@ -23,8 +23,8 @@ const FILTER_VALUES: usize = 200;
 /// How a kind is asked for.
 pub(super) struct Listing {
     list: List,
-    /// As many as the call puts on a page.
-    page: &'static str,
+    /// As many as the call puts on a page; none for a call that has no pages.
+    page: Option<&'static str>,
     taggers: &'static [Tagger],
     /// Filters that name a VPC; none for a kind that lies in no VPC.
     vpc: &'static [&'static str],
@@ -46,7 +46,7 @@ const fn ec2_list(call: &'static str, path: &'static [&'static str]) -> List {
 /// Terminated ones are shown for about an hour.
 pub(super) const MACHINES: Listing = Listing {
     list: ec2_list("DescribeInstances", &["reservationSet", "instancesSet"]),
-    page: "1000",
+    page: Some("1000"),
     taggers: tags::USUAL,
     vpc: &["vpc-id"],
     always: &[
@@ -61,7 +61,7 @@ pub(super) const MACHINES: Listing = Listing {
 };
 pub(super) const VOLUMES: Listing = Listing {
     list: ec2_list("DescribeVolumes", &["volumeSet"]),
-    page: "500",
+    page: Some("500"),
     taggers: tags::USUAL,
     vpc: &[],
     always: &[],
@@ -69,7 +69,7 @@ pub(super) const VOLUMES: Listing = Listing {
 };
 pub(super) const SNAPSHOTS: Listing = Listing {
     list: ec2_list("DescribeSnapshots", &["snapshotSet"]),
-    page: "1000",
+    page: Some("1000"),
     taggers: tags::USUAL,
     vpc: &[],
     always: &[("Owner.1", "self")],
@@ -77,7 +77,7 @@ pub(super) const SNAPSHOTS: Listing = Listing {
 };
 pub(super) const GROUPS: Listing = Listing {
     list: ec2_list("DescribeSecurityGroups", &["securityGroupInfo"]),
-    page: "1000",
+    page: Some("1000"),
     taggers: tags::OF_BALANCERS,
     vpc: &["vpc-id"],
     always: &[],
@@ -85,7 +85,7 @@ pub(super) const GROUPS: Listing = Listing {
 };
 pub(super) const INTERFACES: Listing = Listing {
     list: ec2_list("DescribeNetworkInterfaces", &["networkInterfaceSet"]),
-    page: "1000",
+    page: Some("1000"),
     taggers: tags::OF_INTERFACES,
     vpc: &["vpc-id"],
     always: &[],
@@ -93,7 +93,7 @@ pub(super) const INTERFACES: Listing = Listing {
 };
 pub(super) const SUBNETS: Listing = Listing {
     list: ec2_list("DescribeSubnets", &["subnetSet"]),
-    page: "1000",
+    page: Some("1000"),
     taggers: tags::USUAL,
     vpc: &["vpc-id"],
     always: &[],
@@ -101,7 +101,7 @@ pub(super) const SUBNETS: Listing = Listing {
 };
 pub(super) const ROUTE_TABLES: Listing = Listing {
     list: ec2_list("DescribeRouteTables", &["routeTableSet"]),
-    page: "100",
+    page: Some("100"),
     taggers: tags::USUAL,
     vpc: &["vpc-id"],
     always: &[],
@@ -109,7 +109,7 @@ pub(super) const ROUTE_TABLES: Listing = Listing {
 };
 pub(super) const ENDPOINTS: Listing = Listing {
     list: ec2_list("DescribeVpcEndpoints", &["vpcEndpointSet"]),
-    page: "1000",
+    page: Some("1000"),
     taggers: tags::USUAL,
     vpc: &["vpc-id"],
     always: &[],
@@ -121,7 +121,7 @@ pub(super) const PEERINGS: Listing = Listing {
         "DescribeVpcPeeringConnections",
         &["vpcPeeringConnectionSet"],
     ),
-    page: "1000",
+    page: Some("1000"),
     taggers: tags::USUAL,
     vpc: &["requester-vpc-info.vpc-id", "accepter-vpc-info.vpc-id"],
     always: &[
@@ -134,6 +134,30 @@ pub(super) const PEERINGS: Listing = Listing {
     ],
     read: answer::peering,
 };
+/// The default one is the VPC's own.
+pub(super) const NETWORK_ACLS: Listing = Listing {
+    list: ec2_list("DescribeNetworkAcls", &["networkAclSet"]),
+    page: Some("1000"),
+    taggers: tags::USUAL,
+    vpc: &["vpc-id"],
+    always: &[("Filter.2.Name", "default"), ("Filter.2.Value.1", "false")],
+    read: answer::network_acl,
+};
+/// Those that are attached to a VPC, or were not let go yet: others hold nothing.
+pub(super) const VPN_GATEWAYS: Listing = Listing {
+    list: ec2_list("DescribeVpnGateways", &["vpnGatewaySet"]),
+    page: None,
+    taggers: tags::USUAL,
+    vpc: &["attachment.vpc-id"],
+    always: &[
+        ("Filter.2.Name", "attachment.state"),
+        ("Filter.2.Value.1", "attaching"),
+        ("Filter.2.Value.2", "attached"),
+        ("Filter.2.Value.3", "detaching"),
+    ],
+    read: answer::vpn_gateway,
+};
+const VPCS: List = ec2_list("DescribeVpcs", &["vpcSet"]);
 const RULES: List = ec2_list("DescribeSecurityGroupRules", &["securityGroupRuleSet"]);
 
 /// The resources of a kind, by id.
@@ -152,11 +176,10 @@ pub(super) async fn listed(
     });
     let mut found = BTreeMap::new();
     for (name, value) in by_tag.chain(vpcs) {
-        let mut parameters = vec![
-            ("MaxResults", listing.page),
-            ("Filter.1.Name", name.as_str()),
-            ("Filter.1.Value.1", value.as_str()),
-        ];
+        let page = listing.page.map(|page| ("MaxResults", page));
+        let mut parameters: Vec<_> = page.into_iter().collect();
+        parameters.push(("Filter.1.Name", name.as_str()));
+        parameters.push(("Filter.1.Value.1", value.as_str()));
         parameters.extend_from_slice(listing.always);
         for resource in read(aws, listing.list, &parameters, listing.read).await? {
             found.insert(resource.id.clone(), resource);
@@ -187,9 +210,7 @@ pub(super) async fn rules(
     let groups = listed(aws, &GROUPS, scope).await?;
     let mut found = BTreeMap::new();
     for some in groups.chunks(FILTER_VALUES) {
-        let names: Vec<_> = (1..=some.len())
-            .map(|n| format!("Filter.1.Value.{n}"))
-            .collect();
+        let names = value_names(some.len());
         let values = names.iter().zip(some);
         let values = values.map(|(name, group)| (name.as_str(), group.id.as_str()));
         let mut parameters = vec![("MaxResults", "1000"), ("Filter.1.Name", "group-id")];
@@ -213,6 +234,30 @@ pub(super) async fn rule(aws: &Aws, id: &str) -> Result<Option<answer::Rule>, Cl
     let found = read(aws, RULES, &parameters, answer::rule).await;
     let found = CloudError::optional(found)?.unwrap_or_default();
     Ok(found.into_iter().find(|rule| rule.resource.id == id))
+}
+
+/// Those of these VPCs that exist.
+pub(super) async fn vpcs(
+    aws: &Aws,
+    wanted: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, CloudError> {
+    let wanted: Vec<_> = wanted.iter().map(String::as_str).collect();
+    let mut found = BTreeSet::new();
+    for some in wanted.chunks(FILTER_VALUES) {
+        let names = value_names(some.len());
+        let values = names.iter().map(String::as_str).zip(some.iter().copied());
+        let mut parameters = vec![("MaxResults", "1000"), ("Filter.1.Name", "vpc-id")];
+        parameters.extend(values);
+        found.extend(read(aws, VPCS, &parameters, |item| required(item, "vpcId")).await?);
+    }
+    Ok(found)
+}
+
+/// Parameters that give the first filter so many values.
+fn value_names(number: usize) -> Vec<String> {
+    (1..=number)
+        .map(|n| format!("Filter.1.Value.{n}"))
+        .collect()
 }
 
 /// Every entry on every page.

@@ -58,12 +58,18 @@ async fn by_kind(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError
         OutsideKind::DnsRecord => dns::delete(aws, resource).await,
         OutsideKind::LogGroup => delete_log_group(aws, id).await,
         OutsideKind::Backup => delete_backup(aws, id).await,
+        OutsideKind::DatabaseSnapshot => {
+            let call = (Service::Rds, RDS_VERSION, "DeleteDBSnapshot");
+            query_call(aws, call, "DBSnapshotIdentifier", id).await
+        }
         OutsideKind::Bucket => delete_bucket(aws, id).await,
         OutsideKind::Key => end_key(aws, id).await,
         OutsideKind::Subnet
         | OutsideKind::RouteTable
         | OutsideKind::Endpoint
-        | OutsideKind::Peering => {
+        | OutsideKind::Peering
+        | OutsideKind::NetworkAcl
+        | OutsideKind::VpnGateway => {
             let why = "neither Kubernetes nor this tool makes one outside the stacks";
             Err(refused(resource, why))
         }

@@ -72,7 +72,8 @@ impl LeftoverFacts<'_> {
                 | OutsideKind::DnsRecord
                 | OutsideKind::Snapshot
                 | OutsideKind::LogGroup
-                | OutsideKind::Backup,
+                | OutsideKind::Backup
+                | OutsideKind::DatabaseSnapshot,
                 _,
             ) => None,
             (OutsideKind::Machine, _) => self.machine(found),
@@ -104,7 +105,9 @@ impl LeftoverFacts<'_> {
                 | OutsideKind::Subnet
                 | OutsideKind::RouteTable
                 | OutsideKind::Endpoint
-                | OutsideKind::Peering,
+                | OutsideKind::Peering
+                | OutsideKind::NetworkAcl
+                | OutsideKind::VpnGateway,
                 _,
             ) => (found.disposition == Disposition::Removed).then(|| self.left(found)),
         }
@@ -411,10 +414,13 @@ impl LeftoverFacts<'_> {
             | OutsideKind::DnsRecord
             | OutsideKind::LogGroup
             | OutsideKind::Backup
+            | OutsideKind::DatabaseSnapshot
             | OutsideKind::Subnet
             | OutsideKind::RouteTable
             | OutsideKind::Endpoint
-            | OutsideKind::Peering => format!("`{delete}`"),
+            | OutsideKind::Peering
+            | OutsideKind::NetworkAcl
+            | OutsideKind::VpnGateway => format!("`{delete}`"),
         }
     }
 }

@@ -112,7 +112,8 @@ async fn network_is_not_deleted_while_something_outside_holds_it() {
         [
             OutsideKind::LogGroup,
             OutsideKind::LogGroup,
-            OutsideKind::Backup
+            OutsideKind::Backup,
+            OutsideKind::DatabaseSnapshot
         ]
     );
 }

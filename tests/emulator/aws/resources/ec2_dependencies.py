@@ -51,6 +51,9 @@ def of_vpc(vpc_id):
              if r["VpcId"] == vpc_id and not any(a.get("Main") for a in r["Associations"])}
     held |= {p["VpcPeeringConnectionId"] for p in ec2._vpc_peering.values() if p["Status"]["Code"] == "active"
              and vpc_id in (p["RequesterVpcInfo"]["VpcId"], p["AccepterVpcInfo"]["VpcId"])}
+    held |= {a["NetworkAclId"] for a in ec2._network_acls.values() if a["VpcId"] == vpc_id and not a["IsDefault"]}
+    held |= {g["VpnGatewayId"] for g in ec2._vpn_gateways.values()
+             for a in g["Attachments"] if a["VpcId"] == vpc_id and a["State"] != "detached"}
     for records, name in ((ec2._subnets, "SubnetId"), (ec2._network_interfaces, "NetworkInterfaceId"),
                           (ec2._vpc_endpoints, "VpcEndpointId")):
         held |= {one[name] for one in records.values() if one["VpcId"] == vpc_id}

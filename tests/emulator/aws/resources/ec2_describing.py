@@ -221,6 +221,31 @@ def _show_peering(one):
             f"<message>{status['Message']}</message></status>{ec2._tag_set_xml(name)}</item>")
 
 
+def _acl_facts(one):
+    return {"network-acl-id": [one["NetworkAclId"]], "vpc-id": [one["VpcId"]], "owner-id": [one["OwnerId"]],
+            "default": [_word(one["IsDefault"])],
+            "association.subnet-id": [link["SubnetId"] for link in one["Associations"]],
+            "association.association-id": [link["NetworkAclAssociationId"] for link in one["Associations"]]}
+
+
+def _show_acl(one):
+    name = one["NetworkAclId"]
+    entries = "".join(ec2._network_acl_entry_xml(entry) for entry in one["Entries"])
+    links = "".join(f"<item><networkAclAssociationId>{link['NetworkAclAssociationId']}</networkAclAssociationId>"
+                    f"<networkAclId>{name}</networkAclId><subnetId>{link['SubnetId']}</subnetId></item>"
+                    for link in one["Associations"])
+    return (f"<item><networkAclId>{name}</networkAclId><vpcId>{one['VpcId']}</vpcId><default>{_word(one['IsDefault'])}</default>"
+            f"<entrySet>{entries}</entrySet><associationSet>{links}</associationSet>{ec2._tag_set_xml(name)}"
+            f"<ownerId>{one['OwnerId']}</ownerId></item>")
+
+
+def _gateway_facts(one):
+    return {"vpn-gateway-id": [one["VpnGatewayId"]], "state": [one["State"]], "type": [one["Type"]],
+            "amazon-side-asn": [one["AmazonSideAsn"]], "availability-zone": [one["AvailabilityZone"]],
+            "attachment.vpc-id": [link["VpcId"] for link in one["Attachments"]],
+            "attachment.state": [link["State"] for link in one["Attachments"]]}
+
+
 def _owned(snapshot, owners):
     return "self" in owners or snapshot["OwnerId"] in owners
 
@@ -263,4 +288,8 @@ KINDS = {
     "DescribeVpcPeeringConnections": Kind(_stored("_vpc_peering"), _key("VpcPeeringConnectionId"), _show_peering,
                                           _peering_facts, "vpcPeeringConnectionSet", "VpcPeeringConnectionId",
                                           "InvalidVpcPeeringConnectionID.NotFound", "vpcPeeringConnection ID"),
+    "DescribeNetworkAcls": Kind(_stored("_network_acls"), _key("NetworkAclId"), _show_acl, _acl_facts, "networkAclSet",
+                                "NetworkAclId", "InvalidNetworkAclID.NotFound", "networkAcl ID"),
+    "DescribeVpnGateways": Kind(_stored("_vpn_gateways"), _key("VpnGatewayId"), ec2._vgw_xml, _gateway_facts,
+                                "vpnGatewaySet", "VpnGatewayId", "InvalidVpnGatewayID.NotFound", "vpnGateway ID"),
 }

@@ -1,4 +1,4 @@
-"""What a deleted database leaves: automated backups that are retained, and the log groups of its exports."""
+"""What a deleted database leaves: automated backups that are retained, the log groups of its exports, and manual snapshots."""
 
 import base64
 import time
@@ -40,7 +40,7 @@ def install():
         return answer
 
     rds._ACTION_MAP.update(DeleteDBInstance=called, DescribeDBInstanceAutomatedBackups=_describe,
-                           DeleteDBInstanceAutomatedBackup=_delete)
+                           DeleteDBInstanceAutomatedBackup=_delete, DescribeDBSnapshots=_describe_snapshots)
 
 
 def begin(record, properties):
@@ -87,16 +87,28 @@ def _describe(params):
         values = {rds._p(params, f"Filters.{list_name}.{number}.Values.{value}.{nth}") for nth in range(1, 21)
                   for list_name in ("Filter", "member") for value in ("Value", "member")}
         found, number = [one for one in found if one[facts[name]] in values], number + 1
+    return _page(params, "DBInstanceAutomatedBackup", found, _show)
+
+
+def _page(params, noun, found, show):
     size, marker = int(rds._p(params, "MaxRecords") or 100), rds._p(params, "Marker")
     if not 20 <= size <= 100:
         return rds._error("InvalidParameterValue", f"Invalid value {size} for MaxRecords. Must be between 20 and 100", 400)
     start = int(base64.b64decode(marker)) if marker else 0
     more = f"<Marker>{base64.b64encode(str(start + size).encode()).decode()}</Marker>" if start + size < len(found) else ""
-    shown = "".join(f"<DBInstanceAutomatedBackup>{_show(one)}</DBInstanceAutomatedBackup>"
-                    for one in found[start:start + size])
-    return rds._xml(200, "DescribeDBInstanceAutomatedBackupsResponse", "<DescribeDBInstanceAutomatedBackupsResult>"
-                    f"<DBInstanceAutomatedBackups>{shown}</DBInstanceAutomatedBackups>{more}"
-                    "</DescribeDBInstanceAutomatedBackupsResult>")
+    shown = "".join(f"<{noun}>{show(one)}</{noun}>" for one in found[start:start + size])
+    return rds._xml(200, f"Describe{noun}sResponse",
+                    f"<Describe{noun}sResult><{noun}s>{shown}</{noun}s>{more}</Describe{noun}sResult>")
+
+
+def _describe_snapshots(params):
+    found = sorted(rds._snapshots.values(), key=lambda one: one["DBSnapshotIdentifier"])
+    for key in ("DBSnapshotIdentifier", "DBInstanceIdentifier", "SnapshotType", "DbiResourceId"):
+        wanted = rds._p(params, key)
+        found = [one for one in found if not wanted or one[key] == wanted]
+    if not found and (wanted := rds._p(params, "DBSnapshotIdentifier")):
+        return rds._error("DBSnapshotNotFound", f"DBSnapshot {wanted} not found.", 404)
+    return _page(params, "DBSnapshot", found, rds._snapshot_xml)
 
 
 def _show(one):

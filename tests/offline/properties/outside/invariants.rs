@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use kube_cfn::apply::{RunOutcome, RunReport};
-use kube_cfn::cloud::StackStatus;
 use kube_cfn::cloud::outside::{OutsideKind, OutsideResource};
 use kube_cfn::simulated::{OutsideLoss, RemovedBy};
 use kube_cfn::sweep::{Found, SweepReport, kinds};
@@ -100,11 +99,6 @@ impl Trial<'_> {
     fn concerns(&self, thing: &OutsideResource, is_swept: bool) -> bool {
         let place = &self.things.place;
         let in_vpc = thing.vpc.as_ref() == Some(&place.vpc);
-        let was_shown = self.shown.borrow().get(thing.kind, &thing.id).is_some();
-        let is_gone = self.cloud().all_stacks().iter().all(|one| {
-            one.outputs.get("VpcId") != Some(&place.vpc)
-                || one.status == StackStatus::DeleteComplete
-        });
         match (self.things.expected(thing.kind, &thing.id), thing.kind) {
             // It goes with the nodes' group, which has it.
             (Expected::Foreign, _) if place.node_group.as_ref() == Some(&thing.body) => false,
@@ -114,8 +108,6 @@ impl Trial<'_> {
             (Expected::Goes, OutsideKind::Interface | OutsideKind::Volume) => {
                 !self.goes_along(thing)
             }
-            // Once its VPC is gone nothing tells it from that of another cluster of the same name.
-            (Expected::Goes, OutsideKind::TargetGroup) if in_vpc && is_gone => was_shown,
             (Expected::Goes | Expected::Volume | Expected::Kept, _) => true,
         }
     }

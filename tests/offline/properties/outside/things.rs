@@ -78,7 +78,10 @@ impl<'a> Things<'a> {
         match kind {
             OutsideKind::Volume if self.disks.borrow().contains(id) => Expected::Goes,
             OutsideKind::Volume => Expected::Volume,
-            OutsideKind::Snapshot | OutsideKind::LogGroup | OutsideKind::Backup => Expected::Kept,
+            OutsideKind::Snapshot
+            | OutsideKind::LogGroup
+            | OutsideKind::Backup
+            | OutsideKind::DatabaseSnapshot => Expected::Kept,
             _ => Expected::Goes,
         }
     }
@@ -227,7 +230,7 @@ impl<'a> Things<'a> {
         };
         let (cloud, place) = (self.cloud, &self.place);
         let subnet = place.subnets.first().cloned().unwrap_or_default();
-        let which = rng.u8(..15);
+        let which = rng.u8(..17);
         let groups = self.all().into_iter();
         let mut groups = groups.filter(|one| one.kind == OutsideKind::SecurityGroup);
         let ours = groups.find(|one| self.expected(one.kind, &one.id) == Expected::Goes);
@@ -266,6 +269,8 @@ impl<'a> Things<'a> {
                 cloud.make_outside(group);
                 cloud.make_outside(rule);
             }
+            14 => cloud.make_outside(in_vpc(OutsideKind::NetworkAcl, "acl")),
+            15 => cloud.make_outside(in_vpc(OutsideKind::VpnGateway, "vgw")),
             _ => cloud.make_outside(OutsideResource::new(
                 OutsideKind::Bucket,
                 format!("theirs-{number}"),

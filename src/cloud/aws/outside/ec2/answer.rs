@@ -130,6 +130,29 @@ pub(super) fn peering(item: Node<'_, '_>) -> Result<OutsideResource, String> {
     })
 }
 
+/// The default one is the VPC's own.
+pub(super) fn network_acl(item: Node<'_, '_>) -> Result<OutsideResource, String> {
+    Ok(OutsideResource {
+        uses: texts(item, "associationSet", "subnetId"),
+        by_aws: is_true(item, "default"),
+        ..resource(OutsideKind::NetworkAcl, item, "networkAclId")?
+    })
+}
+
+/// It lies in the VPC that it is attached to: it has one at a time, and shows earlier ones as detached.
+pub(super) fn vpn_gateway(item: Node<'_, '_>) -> Result<OutsideResource, String> {
+    let all = direct(item, "attachments").ok_or("an answer with an entry without attachments")?;
+    let attached = all.children().filter(|node| {
+        node.is_element() && optional(*node, "state").as_deref() != Some("detached")
+    });
+    let vpc = attached.filter_map(|node| optional(node, "vpcId")).next();
+    Ok(OutsideResource {
+        vpc,
+        state: optional(item, "state"),
+        ..resource(OutsideKind::VpnGateway, item, "vpnGatewayId")?
+    })
+}
+
 /// A rule of a security group.
 #[derive(Debug)]
 pub(in crate::cloud::aws::outside) struct Rule {

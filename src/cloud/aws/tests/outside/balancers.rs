@@ -223,3 +223,54 @@ async fn target_group_has_its_balancers_and_may_lie_in_no_vpc() {
     assert_eq!(found[0].vpc, None);
     assert_eq!(texts(&found[0].uses), [format!("{ARN}/app/k8s/50dc")]);
 }
+
+/// Nothing can use one whose VPC is gone; one of a cluster of the same name stays in its own.
+#[tokio::test]
+async fn target_group_that_nothing_uses_outlives_its_vpc() {
+    let arn = |name: &str| format!("arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/{name}/1");
+    let (aws, asked) = serve(move |asked| {
+        let all = ["left", "used", "other"].map(arn);
+        if is_tagging(asked) {
+            tagged(asked, &all)
+        } else if asked.contains("Action=DescribeTags") {
+            let tag =
+                "<member><Key>kubernetes.io/cluster/canary</Key><Value>owned</Value></member>";
+            let of = |arn: &String| {
+                format!("<member><ResourceArn>{arn}</ResourceArn><Tags>{tag}</Tags></member>")
+            };
+            let tags: String = all.iter().map(of).collect();
+            ok(
+                "DescribeTags",
+                &format!("<TagDescriptions>{tags}</TagDescriptions>"),
+            )
+        } else if asked.contains("Action=DescribeVpcs") {
+            ec2(
+                "DescribeVpcs",
+                "<vpcSet><item><vpcId>vpc-other</vpcId></item></vpcSet>",
+            )
+        } else {
+            let group = |arn: &str, vpc: &str, balancers: &str| {
+                format!(
+                    "<member><TargetGroupArn>{arn}</TargetGroupArn><VpcId>{vpc}</VpcId>\
+                     <LoadBalancerArns>{balancers}</LoadBalancerArns></member>"
+                )
+            };
+            let balancer = format!("<member>{ARN}/app/k8s/50dc</member>");
+            let groups = group(&all[0], "vpc-gone", "")
+                + &group(&all[1], "vpc-gone", &balancer)
+                + &group(&all[2], "vpc-other", "");
+            ok(
+                "DescribeTargetGroups",
+                &format!("<TargetGroups>{groups}</TargetGroups>"),
+            )
+        }
+    })
+    .await;
+    let found = listed(&aws, OutsideKind::TargetGroup).await;
+    let vpcs: Vec<_> = found.iter().map(|one| one.vpc.as_deref()).collect();
+    assert_eq!(vpcs, [None, Some("vpc-gone"), Some("vpc-other")]);
+    let asked: Vec<String> = asked.try_iter().collect();
+    let of_vpcs = asked.iter().find(|one| one.contains("DescribeVpcs"));
+    let values = "Filter.1.Name=vpc-id&Filter.1.Value.1=vpc-gone&Filter.1.Value.2=vpc-other";
+    assert!(of_vpcs.is_some_and(|one| one.contains(values)), "{asked:?}");
+}

@@ -305,3 +305,58 @@ async fn network_of_others_is_listed() {
         .find(|one| one.contains("DescribeRouteTables"));
     assert!(of_tables.is_some_and(|one| one.contains("MaxResults=100&")));
 }
+
+#[tokio::test]
+async fn access_lists_and_vpn_gateways_of_others_are_listed() {
+    let (aws, asked) = serve(|asked| {
+        if asked.contains("Action=DescribeNetworkAcls") {
+            let acl = |id: &str, is_default: bool| {
+                format!(
+                    "<item><networkAclId>{id}</networkAclId><vpcId>vpc-1</vpcId><default>{is_default}</default><entrySet/>\
+                     <associationSet><item><networkAclAssociationId>aclassoc-1</networkAclAssociationId>\
+                     <networkAclId>{id}</networkAclId><subnetId>subnet-1</subnetId></item></associationSet><tagSet/></item>"
+                )
+            };
+            let set = format!("<networkAclSet>{}</networkAclSet>", acl("acl-1", false));
+            ec2("DescribeNetworkAcls", &set)
+        } else {
+            let gateway = |id: &str, attachments: &str| {
+                format!(
+                    "<item><vpnGatewayId>{id}</vpnGatewayId><state>available</state><type>ipsec.1</type>\
+                     <attachments>{attachments}</attachments><amazonSideAsn>64512</amazonSideAsn></item>"
+                )
+            };
+            let attached = |vpc: &str, state: &str| {
+                format!("<item><vpcId>{vpc}</vpcId><state>{state}</state></item>")
+            };
+            let moved = attached("vpc-1", "detached") + &attached("vpc-2", "attached");
+            let here = attached("vpc-2", "detached") + &attached("vpc-1", "attaching");
+            let all = gateway("vgw-1", &here) + &gateway("vgw-2", &moved) + &gateway("vgw-3", "");
+            ec2("DescribeVpnGateways", &format!("<vpnGatewaySet>{all}</vpnGatewaySet>"))
+        }
+    })
+    .await;
+    let acls = listed(&aws, OutsideKind::NetworkAcl).await;
+    assert_eq!(ids(&acls), ["acl-1"]);
+    assert_eq!(texts(&acls[0].uses), ["subnet-1"]);
+    assert!(!acls[0].by_aws);
+    let gateways = listed(&aws, OutsideKind::VpnGateway).await;
+    assert_eq!(ids(&gateways), ["vgw-1"], "the others are elsewhere");
+    assert_eq!(gateways[0].vpc.as_deref(), Some("vpc-1"));
+    let requests: Vec<String> = asked.try_iter().collect();
+    let of_vpc = requests.iter().filter(|one| wants(one, "vpc-id"));
+    let of_vpc: Vec<_> = of_vpc.collect();
+    assert_eq!(of_vpc.len(), 1, "{requests:?}");
+    assert!(of_vpc[0].contains("Filter.2.Name=default&Filter.2.Value.1=false"));
+    let of_gateways = requests
+        .iter()
+        .filter(|one| one.contains("DescribeVpnGateways"));
+    for request in of_gateways {
+        assert!(
+            !request.contains("MaxResults"),
+            "it has no pages: {request}"
+        );
+    }
+    let attached = requests.iter().find(|one| wants(one, "attachment.vpc-id"));
+    assert!(attached.is_some_and(|one| one.contains("Filter.2.Value.2=attached")));
+}

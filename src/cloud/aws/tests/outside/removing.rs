@@ -11,7 +11,7 @@ fn resource(kind: OutsideKind, id: &str) -> OutsideResource {
 }
 
 /// Kinds of the query APIs with an id, the beginning of their request, and AWS's code for one that is gone.
-const REMOVED: [(OutsideKind, &str, &str, &str); 9] = [
+const REMOVED: [(OutsideKind, &str, &str, &str); 10] = [
     (
         OutsideKind::Machine,
         "i-1",
@@ -66,6 +66,12 @@ const REMOVED: [(OutsideKind, &str, &str, &str); 9] = [
         "Action=DeleteDBInstanceAutomatedBackup&Version=2014-10-31&DBInstanceAutomatedBackupsArn=arn%3A",
         "DBInstanceAutomatedBackupNotFound",
     ),
+    (
+        OutsideKind::DatabaseSnapshot,
+        "canary-database-snapshot-database-x1",
+        "Action=DeleteDBSnapshot&Version=2014-10-31&DBSnapshotIdentifier=canary-database-snapshot-database-x1",
+        "DBSnapshotNotFound",
+    ),
 ];
 
 /// The good answer to the call in a form.
@@ -93,11 +99,8 @@ async fn what_is_gone_is_no_error() {
     for (kind, id, _, code) in REMOVED {
         let (aws, _asked) = serve(move |_| {
             let error = format!("<Error><Code>{code}</Code><Message>gone</Message></Error>");
-            let status = if kind == OutsideKind::Backup {
-                404
-            } else {
-                400
-            };
+            let of_rds = [OutsideKind::Backup, OutsideKind::DatabaseSnapshot];
+            let status = if of_rds.contains(&kind) { 404 } else { 400 };
             Answer::Xml(status, format!("<R>{error}</R>"))
         })
         .await;
@@ -200,6 +203,8 @@ async fn what_aws_or_others_made_is_refused_without_a_call() {
         resource(OutsideKind::Subnet, "subnet-1"),
         resource(OutsideKind::RouteTable, "rtb-1"),
         resource(OutsideKind::Endpoint, "vpce-1"),
+        resource(OutsideKind::NetworkAcl, "acl-1"),
+        resource(OutsideKind::VpnGateway, "vgw-1"),
         resource(OutsideKind::Peering, "pcx-1"),
     ];
     let (aws, asked) = serve(|asked| panic!("{asked}")).await;

@@ -77,6 +77,50 @@ async fn backups_are_the_retained_ones_of_the_clusters_databases() {
     }
 }
 
+#[tokio::test]
+async fn database_snapshots_are_those_that_stacks_took_and_tagged_ones() {
+    let snapshot = |id: &str, tags: &str| {
+        format!(
+            "<DBSnapshot><DBSnapshotIdentifier>{id}</DBSnapshotIdentifier>\
+             <DBInstanceIdentifier>of-{id}</DBInstanceIdentifier><AllocatedStorage>20</AllocatedStorage>\
+             <SnapshotCreateTime>2026-11-23T10:00:00.5Z</SnapshotCreateTime><Status>creating</Status>{tags}</DBSnapshot>"
+        )
+    };
+    let (aws, asked) = serve(move |asked| {
+        let tag = |cluster| {
+            format!(
+                "<TagList><Tag><Key>kube-cfn/cluster</Key><Value>{cluster}</Value></Tag></TagList>"
+            )
+        };
+        let list = if asked.contains("Marker=two") {
+            let page = snapshot("before-the-upgrade", &tag("canary"))
+                + &snapshot(
+                    "canary-database-snapshot-database-x-snapshot-database-y1",
+                    "",
+                );
+            format!("<DBSnapshots>{page}</DBSnapshots>")
+        } else {
+            let page = snapshot("canary-database-snapshot-database-x1", "<TagList/>")
+                + &snapshot("canary-2-database-snapshot-database-x1", &tag("canary-2"))
+                + &snapshot("canary-nightly", "");
+            format!("<Marker>two</Marker><DBSnapshots>{page}</DBSnapshots>")
+        };
+        ok("DescribeDBSnapshots", &list)
+    })
+    .await;
+    let found = listed(&aws, OutsideKind::DatabaseSnapshot).await;
+    let ours = "canary-database-snapshot-database-x1";
+    assert_eq!(ids(&found), [ours, "before-the-upgrade"]);
+    assert_eq!(found[0].bytes, Some(20 << 30));
+    assert_eq!(found[0].state.as_deref(), Some("creating"));
+    assert_eq!(found[0].created, "2026-11-23T10:00:00.5Z".parse().ok());
+    assert_eq!(texts(&found[0].uses), [format!("of-{ours}")]);
+    assert_eq!(found[0].description, Some(format!("of-{ours}")));
+    let request = asked.recv().expect("a request");
+    assert!(request.contains("Version=2014-10-31"), "{request}");
+    assert!(request.contains("SnapshotType=manual"), "{request}");
+}
+
 /// Resource Groups Tagging with these ARNs on two pages.
 fn tagged(asked: &str, first: &str, second: &str) -> Answer {
     let tags = serde_json::json!([{"Key": "kube-cfn/cluster", "Value": "canary"}]);
