@@ -193,7 +193,7 @@ fn nothing_to_delete(
         ..
     } = cluster;
     let nothing = format!("{name} has no stacks and no parameters");
-    let view = view(args, cluster, plan, outside, plan.refused.as_ref());
+    let view = view(args, cluster, plan, outside, None);
     let is_json = args.plan && args.output == PlanFormat::Json;
     if is_json {
         out::data(&out::json(&outsides::json(&view))?)?;
