@@ -89,18 +89,20 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     };
     let again = command(&cluster, args);
     let is_nothing = is_nothing(&survey, left, &outside, args.accept);
-    if is_nothing && !is_known_here(&cluster, &outside) {
-        return Err(cluster.not_found(&has_nothing(&cluster)));
-    }
     let refused = if is_nothing {
         None
     } else {
         refusal(&plan, args, &outside, &again)
     };
     let view = view(args, &cluster, &plan, &outside, refused.as_ref());
-    if args.plan && args.output == PlanFormat::Json {
+    let is_json = args.plan && args.output == PlanFormat::Json;
+    if is_json {
         out::data(&out::json(&outsides::json(&view))?)?;
-    } else {
+    }
+    if is_nothing && !is_known_here(&cluster, &outside) {
+        return Err(cluster.not_found(&has_nothing(&cluster)));
+    }
+    if !is_json {
         let shown = show(&cluster, &view, left).await;
         print(args, shown.trim_end())?;
     }
