@@ -267,7 +267,7 @@ fn without_kubernetes_everything_that_it_made_is_left_over() {
 
 /// AWS refuses to delete a volume that a machine has.
 #[test]
-fn attached_volume_is_not_told_to_be_deleted() {
+fn deletion_of_an_attached_volume_is_not_advised() {
     let look = Look {
         kubernetes: Seen::NoApi,
         ..Look::default()
