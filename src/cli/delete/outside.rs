@@ -215,8 +215,6 @@ fn untagged(volume: &Volume) -> Option<Found> {
     })
 }
 
-/// The API with a new certificate.
-
 async fn look_at_account(
     cluster: &Cluster,
     survey: &Survey,
