@@ -142,10 +142,10 @@ pub(super) fn network_acl(item: Node<'_, '_>) -> Result<OutsideResource, String>
 /// It lies in the VPC that it is attached to: it has one at a time, and shows earlier ones as detached.
 pub(super) fn vpn_gateway(item: Node<'_, '_>) -> Result<OutsideResource, String> {
     let all = direct(item, "attachments").ok_or("an answer with an entry without attachments")?;
-    let attached = all.children().filter(|node| {
+    let mut attached = all.children().filter(|node| {
         node.is_element() && optional(*node, "state").as_deref() != Some("detached")
     });
-    let vpc = attached.filter_map(|node| optional(node, "vpcId")).next();
+    let vpc = attached.find_map(|node| optional(node, "vpcId"));
     Ok(OutsideResource {
         vpc,
         state: optional(item, "state"),
