@@ -55,14 +55,14 @@ impl Full {
         gone.retain(|key| !kept.contains(key));
         after.has_none_of(&gone);
         after.has_unchanged(&self.before, &self.others.keys());
-        let etcd = self.new(&after, "snapshot");
+        let etcd = self.come(&after, "snapshot");
         assert!(etcd.len() <= 1, "the last one of etcd: {etcd:?}");
         for key in &etcd {
             let volume = after.facts(key)["VolumeId"].as_str().expect("a volume");
             let tags = self.before.facts(&format!("volume {volume}"))["Tags"].to_string();
             assert!(tags.contains("control-plane"), "{key}: {tags}");
         }
-        let last = self.new(&after, "dbsnapshot");
+        let last = self.come(&after, "dbsnapshot");
         let name = format!("dbsnapshot {}-database-snapshot-database-", self.world.name);
         assert!(last.len() <= 1, "the last one of the database: {last:?}");
         assert!(last.iter().all(|key| key.starts_with(&name)), "{last:?}");
@@ -71,8 +71,8 @@ impl Full {
         zone.retain(|key| key.ends_with(" NS") || key.ends_with(" SOA"));
         let theirs = self.others.keys();
         let data = self.of_database();
-        let lost: Vec<_> = data.iter().filter(|key| !after.has(key)).collect();
-        assert!(lost.is_empty(), "lost: {lost:?}");
+        let missing: Vec<_> = data.iter().filter(|key| !after.has(key)).collect();
+        assert!(missing.is_empty(), "lost: {missing:?}");
         // Others' VPCs have groups, tables and interfaces that nobody made by name.
         let vpcs: BTreeSet<_> = self.foreign_vpc_resources();
         after.has_only(&[
@@ -89,7 +89,7 @@ impl Full {
     }
 
     /// What has come of a kind since the cluster was deleted.
-    fn new(&self, after: &Listing, kind: &str) -> BTreeSet<String> {
+    fn come(&self, after: &Listing, kind: &str) -> BTreeSet<String> {
         let before = self.before.of(kind);
         after.of(kind).difference(&before).cloned().collect()
     }
@@ -179,7 +179,7 @@ fn everything_of_a_cluster_goes_and_its_data_stays() {
     for group in logs.iter().filter(own) {
         remains(&said, group.strip_prefix("logs ").expect("a log group"));
     }
-    let last = full.new(&after, "dbsnapshot");
+    let last = full.come(&after, "dbsnapshot");
     let [last] = &last.into_iter().collect::<Vec<_>>()[..] else {
         panic!("a last snapshot of the database")
     };
