@@ -159,7 +159,10 @@ fn volume_that_is_made_while_services_go_is_protected_too() {
             looks > 3
         })),
         operator: Some(Box::new(|store| {
-            let is_going = !store.of(SERVICES)[0]["metadata"]["deletionTimestamp"].is_null();
+            let services = store.of(SERVICES);
+            let is_going = services
+                .iter()
+                .any(|one| !one["metadata"]["deletionTimestamp"].is_null());
             if is_going && store.of(VOLUMES).is_empty() {
                 store.put(VOLUMES, ebs("late", "vol-late", "Delete", "web", "late"));
             }
