@@ -76,7 +76,7 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
 
 /// The commands that delete these, and nothing else, in the order in which AWS takes them: nothing is deleted before what
 /// uses it. What goes with another resource is not among them.
-pub(super) fn delete_all<'a>(all: &[&'a Found], region: &str) -> Vec<(OutsideKind, Vec<String>)> {
+pub(super) fn delete_all(all: &[&Found], region: &str) -> Vec<(OutsideKind, Vec<String>)> {
     let goes_alone = |found: &&&Found| !found.resource.by_aws && !is_attached(&found.resource);
     let mut direct: Vec<&&Found> = all.iter().filter(goes_alone).collect();
     direct.sort_by_key(|found| place(found.resource.kind));
