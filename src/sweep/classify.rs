@@ -196,29 +196,35 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The disk of a machine has the machine's tags and goes with it; no stack has it as a resource. What is attached to
-    /// somebody's machine is not the cluster's: one of the same name has the same tags.
+    /// The disk of a machine has the machine's tags and goes with it; no stack has it as a resource. What is attached to a
+    /// machine of another VPC is not the cluster's: one of the same name has the same tags.
     fn volume(&self, volume: &OutsideResource) -> Place {
-        let mut machines = self.list(OutsideKind::Machine).iter();
-        let machine = machines.find(|machine| volume.uses.contains(&machine.id));
-        match machine.map(|machine| self.place(machine)) {
-            Some(Place::Outside(Owner::Foreign | Owner::Unclear) | Place::Elsewhere) => {
-                return Place::Elsewhere;
-            }
-            Some(Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)) | None => {}
-        }
+        let machine = self.machine_of(volume).map(|machine| self.place(machine));
         let of_machine = volume.tag(TAG_STACK).is_some() && !volume.uses.is_empty();
         let made_by_stack = stack_id(volume).is_some();
         if of_machine && (!made_by_stack || self.is_tagged_by_stack(volume)) {
             return Place::InStack;
         }
-        match self.by_tags(volume) {
+        match (self.by_tags(volume), machine) {
+            (_, Some(Place::Elsewhere)) => Place::Elsewhere,
+            // Somebody uses it, in the cluster's VPC.
+            (
+                Place::Outside(Owner::Kubernetes),
+                Some(Place::Outside(Owner::Foreign | Owner::Unclear)),
+            ) => Place::Outside(Owner::Unclear),
             // Its machine is the cluster's, and says so.
-            Place::Outside(Owner::Unclear) if machine.is_some() => {
-                Place::Outside(Owner::Kubernetes)
-            }
-            place => place,
+            (
+                Place::Outside(Owner::Unclear),
+                Some(Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)),
+            ) => Place::Outside(Owner::Kubernetes),
+            (place, _) => place,
         }
+    }
+
+    /// The listed machine that a volume is attached to.
+    fn machine_of(&self, volume: &OutsideResource) -> Option<&'a OutsideResource> {
+        let mut machines = self.list(OutsideKind::Machine).iter();
+        machines.find(|machine| volume.uses.contains(&machine.id))
     }
 
     /// A listed record is external-dns's for this cluster, but for one that a stack has too: its physical id is its name.
@@ -272,6 +278,12 @@ impl<'a> Context<'a> {
 
     /// Why it is not known whose a resource is.
     fn doubt(&self, resource: &OutsideResource) -> Purpose {
+        if let Some(machine) = self.machine_of(resource)
+            && resource.kind == OutsideKind::Volume
+        {
+            let text = format!("attached to {}, which is not the cluster's", machine.id);
+            return Purpose::Text(text);
+        }
         let text = resource.description.as_deref().unwrap_or_default();
         Purpose::Text(match resource.kind {
             OutsideKind::Interface => format!("not known whose: {}", text.trim()),

@@ -38,7 +38,7 @@ pub struct Turn<'a> {
     pub since: Timestamp,
     /// What the call before came to. What it left is tried once more, without patience.
     pub earlier: SweepReport,
-    /// Told once what keeps the network, as soon as nothing that holds it is to go any more; the rest may go on.
+    /// Called once with what keeps the network, as soon as nothing that holds it is to go any more; the rest may go on.
     pub network: &'a dyn Fn(Vec<Found>),
 }
 
@@ -67,7 +67,7 @@ pub async fn remove<C: Cloud + Store + Outside>(
         began: now,
         moved: now,
         has_begun: false,
-        is_told: false,
+        network_is_known: false,
     };
     removal.take_over();
     removal.run().await?;
@@ -92,7 +92,7 @@ struct Removal<'a, C> {
     moved: Timestamp,
     /// Whether AWS has accepted a removal.
     has_begun: bool,
-    is_told: bool,
+    network_is_known: bool,
 }
 
 impl<C: Cloud + Store + Outside> Removal<'_, C> {
@@ -143,14 +143,14 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
 
     /// Tells what keeps the network when nothing else of the kinds that do is to go.
     async fn tell(&mut self) -> Result<(), CloudError> {
-        if self.is_told || !self.is_done_with(|kind| row(kind).holds_network) {
+        if self.network_is_known || !self.is_done_with(|kind| row(kind).holds_network) {
             return Ok(());
         }
         self.look_at_orphans().await?;
         if !self.is_done_with(|kind| row(kind).holds_network) {
             return Ok(());
         }
-        self.is_told = true;
+        self.network_is_known = true;
         let left = self.items.values().filter(|item| item.is_given_up());
         let left = left.map(|item| item.found.clone());
         let foreign = others(&self.listing.inventory());

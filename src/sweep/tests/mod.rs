@@ -7,6 +7,7 @@ mod ownership;
 mod purposes;
 mod removal;
 mod scopes;
+mod strangers;
 
 use std::collections::BTreeSet;
 
