@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::apply::{Released, RunOutcome};
-use crate::cloud::OutsideKind;
+use crate::cloud::{CloudError, OutsideKind};
 use crate::plan::deletion::{Guard, deletion};
 use crate::plan::{Blocked, Code};
-use crate::simulated::{Balancer, BalancerKind, Maker, Place};
+use crate::simulated::{Balancer, BalancerKind, CallFault, FaultKind, Maker, Place};
 use crate::sweep::{self, Scope};
 
 async fn place(cloud: &TestCloud) -> Place {
@@ -168,8 +168,18 @@ async fn bucket_that_its_template_keeps_is_not_removed() {
 #[tokio::test(start_paused = true)]
 async fn network_does_not_wait_for_what_does_not_hold_it() {
     let cloud = TestCloud::standing().await;
-    // Attached to a machine that nobody lists: AWS refuses its removal for as long as it is tried.
-    let volume = cloud.make_volume(&ours(), "default/data", Some("i-theirs"), 50);
+    let volume = cloud.make_volume(&ours(), "default/data", None, 50);
+    let used = CallFault {
+        verb: Some("remove"),
+        about: Some(volume.clone()),
+        after: 0,
+        times: 1000,
+        kind: FaultKind::Refused(CloudError::Refused {
+            operation: "DeleteVolume".to_owned(),
+            message: format!("{volume} is in use"),
+        }),
+    };
+    cloud.change_faults(|faults| faults.calls.push(used));
     let report = gone_with(&cloud, "r1", Ok(Vec::new()), true).await;
     let left: Vec<&str> = report
         .outside

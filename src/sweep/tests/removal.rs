@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cluster::*;
 use super::*;
 use crate::cloud::outside::Outside;
-use crate::cloud::{Cloud, StackStatus, Store};
+use crate::cloud::{Cloud, CloudError, StackStatus, Store};
 use crate::common::Clock;
 use crate::simulated::{Balancer, BalancerKind, CallFault, FaultKind, Maker};
 use crate::sweep::Inventory;
@@ -221,10 +221,12 @@ async fn last_call_tries_once_more_what_an_earlier_one_left() {
 #[tokio::test(start_paused = true)]
 async fn last_call_has_no_patience_with_what_an_earlier_one_left() {
     let mut cluster = Cluster::standing().await;
-    // Attached to a machine that nobody lists.
-    let volume = cluster
-        .cloud
-        .make_volume(&ours(), "shop/data", Some("i-theirs"), 5);
+    let volume = cluster.cloud.make_volume(&ours(), "shop/data", None, 5);
+    let used = CloudError::Refused {
+        operation: "DeleteVolume".to_owned(),
+        message: format!("{volume} is in use"),
+    };
+    cluster.fail("remove", &volume, 1000, used);
     let balancer = cluster.make_balancer();
     let shown = cluster.look().await;
     cluster.delete_pool().await;
