@@ -23,6 +23,7 @@ use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
 use crate::plan::{Blocked, resources_of, token};
 use crate::stacks::{StackKind, operation_parameter, parameter_path};
+use crate::sweep::SweepReport;
 
 pub(super) struct DeleteRun<'a, C> {
     pub(super) plan: &'a DeletePlan,
@@ -97,8 +98,11 @@ pub async fn delete<C: Cloud + Store + Outside>(
     report.retained.extend(unseen.flat_map(expected_retained));
     report.unfinished = run.unfinished.take();
     let was_begun = plan.refused.is_none() && report.refused.is_none();
-    let untried = || (was_begun && matches!(end, RunEnd::Completed)).then(|| outside.untried());
-    report.outside = run.sweeps.report().or_else(untried).unwrap_or_default();
+    report.outside = match run.sweeps.report() {
+        Some(swept) => swept,
+        None if was_begun && matches!(end, RunEnd::Completed) => run.untried().await,
+        None => SweepReport::default(),
+    };
     run.context.finish(&report, &end);
     report
 }

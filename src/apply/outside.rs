@@ -39,17 +39,9 @@ pub(super) struct Sweeps {
 
 impl Sweeps {
     /// What came of them. `None` if none was begun.
-    pub fn report(self) -> Option<SweepReport> {
+    pub fn report(&self) -> Option<SweepReport> {
         self.since.get()?;
-        Some(self.report.into_inner())
-    }
-}
-
-impl OutsidePlan {
-    /// What is reported of a run that came to its end without a removal.
-    pub(super) fn untried(&self) -> SweepReport {
-        let why = "it was not tried, as stacks with machines are still there";
-        SweepReport::untried(&self.shown, self.delete_volumes, why)
+        Some(self.report.take())
     }
 }
 
@@ -115,6 +107,19 @@ impl<C: Cloud + Store + Outside> DeleteRun<'_, C> {
             )),
         }
         self.delete_parameters().await;
+    }
+
+    /// What is reported of a run that came to its end without a removal: what is there now, or else what was shown.
+    pub(super) async fn untried(&self) -> SweepReport {
+        let OutsidePlan {
+            scope,
+            shown,
+            delete_volumes,
+        } = self.outside;
+        let now = sweep::look(self.context.cloud, scope).await;
+        let inventory = now.as_ref().unwrap_or(shown);
+        let why = "it was not tried, as stacks with machines are still there";
+        SweepReport::untried(inventory, *delete_volumes, why)
     }
 
     /// The whole run stops: nothing more is answered.

@@ -97,7 +97,7 @@ impl Outside {
         })
     }
 
-    /// Why nothing may be deleted: whoever gives an address wants Kubernetes to do its part.
+    /// Why nothing may be deleted: an address was given, so Kubernetes is to do its part.
     pub fn unanswered(&self) -> Option<Blocked> {
         let (Some(server), Seen::Silent(why)) = (&self.server, &self.seen) else {
             return None;
@@ -159,7 +159,7 @@ impl Outside {
             && (is_of_claim || found.disposition == Disposition::Removed)
     }
 
-    /// Adds what only Kubernetes's objects told: volumes that no tag shows, which no later look could find, and those that
+    /// Adds what only Kubernetes's objects show: volumes that no tag shows, which no later look could find, and those that
     /// were to be kept and that the last look did not find.
     pub fn complete(&self, report: &mut RunReport) {
         let Seen::Objects(Objects { volumes, .. }) = &self.seen else {

@@ -11,9 +11,9 @@ use serde::Serialize;
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::{clean, listed_line};
 use crate::forecast::prices::Prices;
-use crate::report::outside::counted;
+use crate::report::outside::{counted, short};
 use crate::sweep::kinds::row;
-use crate::sweep::{Inventory, Seen};
+use crate::sweep::{Found, Inventory, Seen};
 use judge::{is_free_volume, service};
 
 /// Lines that one kind has on a screen.
@@ -145,4 +145,30 @@ pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
 
 fn line(mark: &str, text: &str) -> String {
     listed_line("", &format!("{mark} {:<14} {text}", "outside"))
+}
+
+/// One line about several resources of a kind; `None` for none.
+fn several<'a>(found: impl Iterator<Item = &'a Found>, why: &str) -> Option<Leftover> {
+    let found: Vec<&Found> = found.collect();
+    let first = found.first()?;
+    let names: Vec<String> = found
+        .iter()
+        .take(SHOWN)
+        .map(|one| short(&one.resource))
+        .collect();
+    let more = match found.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let bytes: u64 = found.iter().filter_map(|one| one.resource.bytes).sum();
+    Some(Leftover {
+        kind: Some(first.resource.kind),
+        text: format!(
+            "{}: {}{more}: {why}",
+            counted(first.resource.kind, found.len()),
+            names.join(", ")
+        ),
+        bytes: (bytes > 0).then_some(bytes),
+        ..not_looked_for("")
+    })
 }

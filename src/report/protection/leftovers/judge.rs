@@ -1,12 +1,12 @@
 //! Whether something outside the stacks is used by anything, and the command that ends it where it is not.
 
-use super::{Leftover, LeftoverFacts, LeftoverState, SHOWN, not_looked_for};
+use super::{Leftover, LeftoverFacts, LeftoverState, several};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::duration::age;
 use crate::common::text::clean;
 use crate::forecast::upkeep::upkeep;
 use crate::report::outside::{
-    counted, delete_command, monthly, purpose, revoke_rule, save_volume, short, size,
+    delete_command, monthly, purpose, revoke_rule, save_volume, short, size,
 };
 use crate::sweep::kinds::row;
 use crate::sweep::kubernetes::{Objects, Volume};
@@ -428,30 +428,4 @@ impl LeftoverFacts<'_> {
 /// Whether no single command ends it: AWS does with what it belongs to, or it takes a file.
 fn has_no_command(resource: &OutsideResource) -> bool {
     resource.by_aws || resource.kind == OutsideKind::DnsRecord
-}
-
-/// One line about several resources of a kind; `None` for none.
-fn several<'a>(found: impl Iterator<Item = &'a Found>, why: &str) -> Option<Leftover> {
-    let found: Vec<&Found> = found.collect();
-    let first = found.first()?;
-    let names: Vec<String> = found
-        .iter()
-        .take(SHOWN)
-        .map(|one| short(&one.resource))
-        .collect();
-    let more = match found.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let bytes: u64 = found.iter().filter_map(|one| one.resource.bytes).sum();
-    Some(Leftover {
-        kind: Some(first.resource.kind),
-        text: format!(
-            "{}: {}{more}: {why}",
-            counted(first.resource.kind, found.len()),
-            names.join(", ")
-        ),
-        bytes: (bytes > 0).then_some(bytes),
-        ..not_looked_for("")
-    })
 }
