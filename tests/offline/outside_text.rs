@@ -751,7 +751,7 @@ fn commands(text: &str) -> Vec<String> {
 /// What others have in the VPC, each kind in the way of another one.
 fn in_the_way() -> Vec<Found> {
     let mut rule = foreign(Kind::GroupRule, "sgr-0123456789abcdef0", None, None);
-    rule.resource.body = "sg-0cc33dd44ee55ff66".to_owned();
+    "sg-0cc33dd44ee55ff66".clone_into(&mut rule.resource.body);
     rule.resource.state = Some("egress".to_owned());
     let interface = |id: &str, state: &str| {
         let mut found = foreign(Kind::Interface, id, None, None);
