@@ -38,6 +38,6 @@ fn production_is_created_found_as_defined_and_deleted_once_it_is_unprotected() {
     production
         .delete()
         .ends(0)
-        .tells("remains: last snapshot of PostgreSQL")
+        .tells("remains: database snapshot production-database-snapshot-database-")
         .tells("production is deleted");
 }
