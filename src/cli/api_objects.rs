@@ -16,13 +16,17 @@ const LISTS: Duration = Duration::from_mins(3);
 
 /// The host of the API, where its edge and its control plane still exist.
 pub fn host(stacks: &[LiveStack]) -> Option<&str> {
-    let of = |kind: StackKind| {
-        let kind = kind.to_string();
-        stacks.iter().find(move |found| found.kind == kind)
-    };
-    let host = of(StackKind::Edge).and_then(|edge| edge.outputs.get(API_HOST));
-    host.filter(|_| of(StackKind::ControlPlane).is_some())
-        .map(String::as_str)
+    of_edge(stacks).filter(|_| stack(stacks, &StackKind::ControlPlane).is_some())
+}
+
+fn of_edge(stacks: &[LiveStack]) -> Option<&str> {
+    let edge = stack(stacks, &StackKind::Edge)?;
+    edge.outputs.get(API_HOST).map(String::as_str)
+}
+
+fn stack<'a>(stacks: &'a [LiveStack], kind: &StackKind) -> Option<&'a LiveStack> {
+    let kind = kind.to_string();
+    stacks.iter().find(|found| found.kind == kind)
 }
 
 /// As an administrator; the error says why it can't be asked.
@@ -47,15 +51,10 @@ pub async fn objects<C: Cloud + Store>(
     args: &ApiArgs,
     with_workloads: bool,
 ) -> (Option<String>, Seen) {
-    let of = |kind: StackKind| {
-        let kind = kind.to_string();
-        stacks.iter().find(move |found| found.kind == kind)
-    };
-    if of(StackKind::ControlPlane).is_none() {
+    if stack(stacks, &StackKind::ControlPlane).is_none() {
         return (None, Seen::NoApi);
     }
-    let host = of(StackKind::Edge).and_then(|edge| edge.outputs.get(API_HOST));
-    let Some(host) = host else {
+    let Some(host) = of_edge(stacks) else {
         let why = "its address is not known, as the edge stack is gone or has no output";
         return (None, Seen::Silent(why.to_owned()));
     };
@@ -79,7 +78,7 @@ pub async fn objects<C: Cloud + Store>(
         .await
     };
     match looked.await {
-        Ok(objects) => (Some(host.clone()), Seen::Objects(objects)),
+        Ok(objects) => (Some(host.to_owned()), Seen::Objects(objects)),
         Err(why) => (None, Seen::Silent(why)),
     }
 }

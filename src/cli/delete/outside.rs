@@ -126,12 +126,11 @@ impl Outside {
                     "run the same command again: it looks again".to_owned(),
                 )
             })?;
-        let by_aws = self
+        let removed = self
             .plan
             .shown
-            .found
-            .iter()
-            .filter(|one| self.is_deleted_volume(one));
+            .becoming(Disposition::Removed, self.plan.delete_volumes);
+        let by_aws = removed.filter(|one| one.resource.kind == OutsideKind::Volume);
         let wanted = Wanted {
             delete_volumes: self.plan.delete_volumes,
             by_aws: &by_aws
@@ -151,12 +150,6 @@ impl Outside {
                     .to_owned(),
             )),
         }
-    }
-
-    fn is_deleted_volume(&self, found: &Found) -> bool {
-        let is_of_claim = found.owner == Owner::Kubernetes && self.plan.delete_volumes;
-        found.resource.kind == OutsideKind::Volume
-            && (is_of_claim || found.disposition == Disposition::Removed)
     }
 
     /// Adds what only Kubernetes's objects show: volumes that no tag shows, which no later look could find, and those that
