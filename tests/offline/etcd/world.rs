@@ -5,7 +5,6 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +15,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::addresses::Addresses;
 use crate::support::specs;
 use crate::tools::{etcd_tools, openssl, run};
 
@@ -40,6 +40,7 @@ const TOOLS: [&str; 8] = [
 pub struct World {
     place: TempDir,
     addresses: Vec<(char, String)>,
+    _reserved: Addresses,
     authority: CertificateAuthority,
 }
 
@@ -60,12 +61,14 @@ impl World {
     /// A cluster of these slots; nothing runs yet.
     pub fn of(slots: &str) -> Self {
         let place = tempfile::tempdir().unwrap();
-        let addresses = slots.chars().zip(addresses()).collect();
+        let reserved = Addresses::reserve();
+        let addresses = slots.chars().zip(reserved.all()).collect();
         let authority =
             CertificateAuthority::generate(Authority::Etcd, CLUSTER, Timestamp::now()).unwrap();
         let world = Self {
             place,
             addresses,
+            _reserved: reserved,
             authority,
         };
         for directory in ["aws/bucket", "aws/parameters"] {
@@ -500,14 +503,4 @@ fn tail(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
     let last = &lines[lines.len().saturating_sub(8)..];
     last.join("\n") + "\n"
-}
-
-/// Addresses of this machine that no other world uses, be it of another test or another run of them:
-/// etcd's ports are always the same.
-fn addresses() -> impl Iterator<Item = String> {
-    static WORLDS: AtomicU32 = AtomicU32::new(0);
-    let (world, process) = (WORLDS.fetch_add(1, Ordering::Relaxed), std::process::id());
-    let (second, third) = (64 + (process >> 8) % 128, process % 256);
-    let first = (world % 25) * 10 + 1;
-    (first..).map(move |last| format!("127.{second}.{third}.{last}"))
 }
