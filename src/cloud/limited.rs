@@ -169,6 +169,7 @@ impl<C: Outside + Clock> Outside for Limited<C> {
     limited! {
         Read Ec2: outside(kind: OutsideKind, scope: &OutsideScope) -> Vec<OutsideResource>;
         Write Ec2: remove(resource: &OutsideResource) -> ();
+        Read CloudFormation: left_by(stack: &str, physical_id: &str) -> Option<String>;
     }
 }
 

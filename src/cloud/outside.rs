@@ -7,10 +7,24 @@ use jiff::Timestamp;
 
 use super::CloudError;
 
-/// A kind of resource that can lie outside the stacks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum OutsideKind {
+/// Makes the kinds and the list of them of one list: none can be left out.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident,)+) => {
+        /// A kind of resource that can lie outside the stacks.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub enum OutsideKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl OutsideKind {
+            /// Every kind.
+            pub const ALL: [Self; [$(Self::$kind),+].len()] = [$(Self::$kind),+];
+        }
+    };
+}
+
+kinds! {
     /// An EC2 instance that is not terminated.
     Machine,
     /// A network, application or gateway load balancer.
@@ -20,14 +34,20 @@ pub enum OutsideKind {
     /// A rule of a security group that names another group.
     GroupRule,
     SecurityGroup,
+    /// A NAT gateway that is not deleted.
+    NatGateway,
     /// A network interface.
     Interface,
+    /// An Elastic IP address.
+    Address,
     /// An EBS volume.
     Volume,
     /// An EBS snapshot.
     Snapshot,
     /// A record set of Route 53.
     DnsRecord,
+    /// An RDS instance.
+    Database,
     /// A log group of a database.
     LogGroup,
     /// Automated backups that RDS keeps of a deleted database.
@@ -36,7 +56,7 @@ pub enum OutsideKind {
     DatabaseSnapshot,
     /// An S3 bucket.
     Bucket,
-    /// A KMS key that is not waiting for its deletion.
+    /// A KMS key, also one that waits for its deletion.
     Key,
     Subnet,
     RouteTable,
@@ -48,6 +68,9 @@ pub enum OutsideKind {
     NetworkAcl,
     /// A virtual private gateway that is attached to the VPC.
     VpnGateway,
+    /// An internet gateway, or an egress-only one.
+    InternetGateway,
+    Vpc,
 }
 
 /// What is looked for.
@@ -62,22 +85,29 @@ pub struct OutsideScope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutsideResource {
     pub kind: OutsideKind,
-    /// As AWS's calls name it: an EC2 id, the ARN of a load balancer, target group, key or automated backup, else a name. Of
-    /// a record set `ZONE NAME TYPE`, with its set identifier where it has one.
+    /// As AWS's calls name it: an EC2 id (of an address its allocation's), the ARN of a load balancer, target group, key or
+    /// automated backup, else a name. Of a record set `ZONE NAME TYPE`, with its set identifier where it has one.
     pub id: String,
     pub tags: BTreeMap<String, String>,
-    /// The VPC that it lies in; none of a target group whose VPC is gone.
+    /// The VPC that it lies in, is attached to, or is; none of a target group whose VPC is gone.
     pub vpc: Option<String>,
     /// AWS's word for its state: `in-use`, `available`, `active`, `running`.
     pub state: Option<String>,
     /// Its size in bytes: a volume's own, a snapshot's volume's, what a log group stores, the
-    /// allocated storage of the database of a backup or snapshot.
+    /// allocated storage of a database, also of one of a backup or snapshot.
     pub bytes: Option<u64>,
     pub created: Option<Timestamp>,
+    /// When AWS deletes it for good: of a key that waits for its deletion.
+    pub ends: Option<Timestamp>,
+    /// ARN of the KMS key under which its data is encrypted: of a volume, a database and their snapshots.
+    pub key: Option<String>,
+    /// ARN of a deleted stack that left it, by CloudFormation's own record: of a key, on which CloudFormation puts no tag.
+    pub left_by: Option<String>,
     /// Ids of what it is attached to, what it refers to, and what it is made of: the instance of a volume, instance and
-    /// groups of an interface, both groups of a rule, the load balancers of a target group.
+    /// groups of an interface, both groups of a rule, the load balancers of a target group, the addresses of a NAT gateway.
     pub uses: BTreeSet<String>,
-    /// What AWS or its maker says of it: a description, the DNS name of a load balancer, what an interface belongs to.
+    /// What AWS or its maker says of it: a description, the DNS name of a load balancer, what an interface belongs to, the
+    /// address itself.
     pub description: Option<String>,
     /// Whether AWS made it for another resource and takes it away with that one, as the interfaces of load balancers.
     pub by_aws: bool,
@@ -91,7 +121,7 @@ pub struct OutsideResource {
 pub trait Outside {
     /// Every resource of a kind that is tagged or named as the cluster's, and, for kinds that lie in a VPC, every one in
     /// that of `scope`. Those of stacks are listed too. What is on its way to its end is listed until it is gone, but for
-    /// a key that waits for its deletion and a terminated machine.
+    /// a terminated machine.
     async fn outside(
         &self,
         kind: OutsideKind,
@@ -101,33 +131,11 @@ pub trait Outside {
     /// Begins to remove a resource; a bucket has to be empty, a key is disabled and deleted for good after 30 days. Not an
     /// error if it is gone. [`CloudError::Refused`] where something else still uses it: it may succeed later.
     async fn remove(&self, resource: &OutsideResource) -> Result<(), CloudError>;
-}
 
-impl OutsideKind {
-    /// Every kind.
-    pub const ALL: [Self; 21] = [
-        Self::Machine,
-        Self::LoadBalancer,
-        Self::ClassicLoadBalancer,
-        Self::TargetGroup,
-        Self::GroupRule,
-        Self::SecurityGroup,
-        Self::Interface,
-        Self::Volume,
-        Self::Snapshot,
-        Self::DnsRecord,
-        Self::LogGroup,
-        Self::Backup,
-        Self::DatabaseSnapshot,
-        Self::Bucket,
-        Self::Key,
-        Self::Subnet,
-        Self::RouteTable,
-        Self::Endpoint,
-        Self::Peering,
-        Self::NetworkAcl,
-        Self::VpnGateway,
-    ];
+    /// ARN of a deleted stack of this name that left a resource, which is named as CloudFormation does. CloudFormation keeps a
+    /// record of what a stack had for 90 days after its deletion, and nobody else writes it. `None` where it has none, or one
+    /// that says that the stack deleted the resource.
+    async fn left_by(&self, stack: &str, physical_id: &str) -> Result<Option<String>, CloudError>;
 }
 
 impl OutsideResource {
@@ -141,11 +149,24 @@ impl OutsideResource {
             state: None,
             bytes: None,
             created: None,
+            ends: None,
+            key: None,
+            left_by: None,
             uses: BTreeSet::new(),
             description: None,
             by_aws: false,
             body: String::new(),
         }
+    }
+
+    /// Whether it waits for its deletion, which can be cancelled until then: a key.
+    pub fn is_scheduled(&self) -> bool {
+        let waits = ["PendingDeletion", "PendingReplicaDeletion"];
+        self.kind == OutsideKind::Key
+            && self
+                .state
+                .as_deref()
+                .is_some_and(|state| waits.contains(&state))
     }
 
     /// The value of a tag.

@@ -95,9 +95,20 @@ pub fn upkeep(resource: &OutsideResource, region: &str, prices: &Prices) -> Upke
         | OutsideKind::Peering
         // The connections of a gateway are billed, not it.
         | OutsideKind::NetworkAcl
-        | OutsideKind::VpnGateway => Upkeep::Free,
-        // No type of a machine, no zones of an endpoint, no contents of a bucket are known of them.
-        OutsideKind::Machine | OutsideKind::Endpoint | OutsideKind::Bucket => Upkeep::Unknown,
+        | OutsideKind::VpnGateway
+        | OutsideKind::InternetGateway
+        | OutsideKind::Vpc => Upkeep::Free,
+        // KMS takes nothing for one that waits for its deletion.
+        OutsideKind::Key if resource.is_scheduled() => Upkeep::Free,
+        // No type of a machine or a database, no zones of an endpoint, no contents of a bucket are known of them.
+        OutsideKind::Machine
+        | OutsideKind::Endpoint
+        | OutsideKind::Bucket
+        | OutsideKind::Database => Upkeep::Unknown,
+        // A regional one is billed by its zones.
+        OutsideKind::NatGateway if resource.description.is_some() => Upkeep::Unknown,
+        OutsideKind::NatGateway => about(fixed(Meter::NatHour)),
+        OutsideKind::Address => about(fixed(Meter::Ipv4Hour)),
         OutsideKind::LoadBalancer => balancer(&resource.id)
             .and_then(fixed)
             .map_or(Upkeep::Unknown, Upkeep::About),

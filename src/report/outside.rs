@@ -3,6 +3,7 @@
 
 mod commands;
 mod contents;
+mod encrypted;
 mod end;
 mod json;
 mod kept;
@@ -21,11 +22,11 @@ use crate::sweep::kubernetes::Seen;
 use contents::Contents;
 use page::Page;
 
-pub(super) use commands::{plain as delete_command, revoke as revoke_rule, save_volume};
+pub(super) use commands::{save_volume, steps};
 pub use end::{orphans, remains};
 pub use json::json;
 pub(super) use money::monthly;
-pub(super) use names::{counted, purpose, short, size};
+pub(super) use names::{purpose, short, size};
 
 /// How everything is seen that a list does not show.
 const MORE: &str = "`--plan -o json` lists all";
@@ -72,7 +73,7 @@ fn head(view: &DeletionView<'_>) -> String {
     let looked = OutsideKind::ALL
         .iter()
         .filter(|kind| !unknown.iter().any(|unknown| unknown.kind == **kind));
-    let looked: Vec<String> = looked.map(|kind| row(*kind).plural()).collect();
+    let looked: Vec<&str> = looked.map(|kind| row(*kind).plural).collect();
     match looked.split_last() {
         None => format!("outside the stacks of {cluster} nothing could be looked for:"),
         Some((last, [])) => {

@@ -16,6 +16,7 @@ use super::state::State;
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
 use crate::cloud::{CloudError, DeletionPolicy};
 use crate::common::tags::TAG_CLUSTER;
+use crate::templates::evaluate::text;
 
 pub use balancers::{Balancer, BalancerKind};
 pub use made::{Maker, Place};
@@ -47,6 +48,20 @@ impl Outside for Simulated {
         let about = format!("{} {:?}", resource.id, resource.kind);
         self.write("remove", &about, |state| {
             state.remove_outside(resource, RemovedBy::Call)
+        })
+        .await
+    }
+
+    async fn left_by(&self, stack: &str, physical_id: &str) -> Result<Option<String>, CloudError> {
+        let about = format!("{stack} {physical_id}");
+        self.read("left_by", &about, |state| {
+            let is_named = |one: &&Stack| one.live.name == stack && one.is_deleted();
+            let has_left = |one: &Resource| {
+                one.physical_id.as_deref() == Some(physical_id) && one.status == "DELETE_SKIPPED"
+            };
+            let mut stacks = state.stacks.iter().filter(is_named);
+            let found = stacks.find(|one| one.resources.iter().any(has_left));
+            Ok(found.map(|one| one.live.id.clone()))
         })
         .await
     }
@@ -114,30 +129,7 @@ impl State {
 
 /// Whether a resource is found by the VPC that it lies in.
 fn in_vpc(resource: &OutsideResource, scope: &OutsideScope) -> bool {
-    let lies_in_one = match resource.kind {
-        OutsideKind::Machine
-        | OutsideKind::LoadBalancer
-        | OutsideKind::ClassicLoadBalancer
-        | OutsideKind::TargetGroup
-        | OutsideKind::GroupRule
-        | OutsideKind::SecurityGroup
-        | OutsideKind::Interface
-        | OutsideKind::Subnet
-        | OutsideKind::RouteTable
-        | OutsideKind::Endpoint
-        | OutsideKind::Peering
-        | OutsideKind::NetworkAcl
-        | OutsideKind::VpnGateway => true,
-        OutsideKind::Volume
-        | OutsideKind::Snapshot
-        | OutsideKind::DnsRecord
-        | OutsideKind::LogGroup
-        | OutsideKind::Backup
-        | OutsideKind::DatabaseSnapshot
-        | OutsideKind::Bucket
-        | OutsideKind::Key => false,
-    };
-    lies_in_one && scope.vpc.is_some() && resource.vpc == scope.vpc
+    scope.vpc.is_some() && resource.vpc == scope.vpc
 }
 
 /// Whether a resource is found by its tags, its name, or what the registry of external-dns says.
@@ -159,6 +151,10 @@ fn is_named(resource: &OutsideResource, scope: &OutsideScope) -> bool {
             resource.tag(TAG_CLUSTER) == Some(cluster)
                 || says(&format!("{cluster}-database-database-"))
         }
+        OutsideKind::Database => {
+            let prefix = format!("{cluster}-database-database-");
+            resource.tag(TAG_CLUSTER) == Some(cluster) || resource.id.starts_with(&prefix)
+        }
         OutsideKind::DatabaseSnapshot => {
             let prefix = format!("{cluster}-database-snapshot-database-");
             resource.tag(TAG_CLUSTER) == Some(cluster) || resource.id.starts_with(&prefix)
@@ -172,15 +168,41 @@ fn is_named(resource: &OutsideResource, scope: &OutsideScope) -> bool {
     }
 }
 
-/// A stack no longer has a resource, which stays.
+/// A stack no longer has a resource, which stays, and what AWS made for it.
 pub(super) fn retained(env: &mut Environment, stack: &Stack, resource: &Resource, at: i64) {
-    let found = of_stacks::listed(&env.setting, stack, resource);
-    let found = found.map(|found| things::Thing::new(found, at));
-    env.outside.all.extend(found);
+    let properties = super::inspected::now(&env.setting, stack, resource);
+    let Some(found) = of_stacks::listed(&env.setting, stack, resource) else {
+        return;
+    };
+    let id = found.id.clone();
+    let seed = env.setting.seed;
+    let with: Vec<_> = match found.kind {
+        OutsideKind::NatGateway => interfaces::nat_interface(seed, &id, &properties)
+            .into_iter()
+            .collect(),
+        OutsideKind::Database => {
+            let group = text(&properties["DBSubnetGroupName"]);
+            let subnets = of_stacks::database_subnets(&env.setting, stack, &group);
+            let subnet = subnets.into_iter().next();
+            interfaces::database_interface(seed, &id, &properties, subnet)
+                .into_iter()
+                .collect()
+        }
+        OutsideKind::LoadBalancer => interfaces::balancer_interfaces(seed, &id, &properties),
+        _ => Vec::new(),
+    };
+    let subnet = properties.get("SubnetId").map(text);
+    let thing = things::Thing::new(found, at).placed(subnet, None);
+    env.outside.all.push(thing);
+    for one in with {
+        let thing = things::Thing::new(one.resource, at);
+        let thing = thing.placed(one.subnet, Some(id.clone()));
+        env.outside.all.push(thing);
+    }
 }
 
 /// A stack has deleted a resource: what AWS and others made for it ends with it; logs, backups and the last snapshot of a
-/// database stay.
+/// database stay, and a key until its wait is over.
 pub(super) fn deleted(
     env: &mut Environment,
     stack: &Stack,
@@ -195,6 +217,13 @@ pub(super) fn deleted(
             let left = interfaces::balancer_interfaces(env.setting.seed, id, &properties());
             let left = left.into_iter().map(|one| (one.resource, one.subnet));
             env.outside.linger(left.collect(), at);
+        }
+        "AWS::KMS::Key" => {
+            let days = properties()["PendingWindowInDays"].as_i64();
+            if let Some(found) = of_stacks::listed(&env.setting, stack, resource) {
+                let key = things::Thing::new(found, at);
+                env.outside.all.push(key.scheduled(at, days));
+            }
         }
         "AWS::RDS::DBInstance" => {
             let mut left = of_stacks::log_groups(id, &properties());

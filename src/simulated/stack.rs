@@ -73,6 +73,8 @@ pub(super) struct Resource {
     pub(super) external_properties: BTreeMap<String, Value>,
     /// Whether it was deleted outside CloudFormation.
     pub(super) deleted_externally: bool,
+    /// Whether the next deletion of its stack retains it, as `RetainResources` of a request says.
+    pub(super) retains: bool,
     /// Of an Auto Scaling group: how many machines it is to have, once somebody has said it.
     pub(super) desired: Option<u32>,
     /// Of an Auto Scaling group: its suspended processes.
@@ -109,6 +111,7 @@ impl Resource {
             silent_console: false,
             external_properties: BTreeMap::new(),
             deleted_externally: false,
+            retains: false,
             desired: None,
             suspended: BTreeSet::new(),
         }

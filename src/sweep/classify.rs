@@ -18,7 +18,7 @@ use crate::common::tags::TAG_STACK;
 use proof::{is_made_by_kubernetes, is_made_by_stack};
 
 pub(super) use interfaces::is_of_balancer;
-pub(super) use proof::stack_id;
+pub(super) use proof::{record_of, stack_id};
 pub(super) use rules::group_of_rule;
 
 /// What was listed, by kind; a kind that could not be listed is absent.
@@ -122,18 +122,18 @@ impl<'a> Context<'a> {
             K::Snapshot => self.by_tags(resource),
             // The default group, the main route table and the default ACL, which AWS makes with a VPC and which go with it.
             K::SecurityGroup | K::RouteTable | K::NetworkAcl if resource.by_aws => Place::InStack,
-            K::LoadBalancer
-            | K::ClassicLoadBalancer
-            | K::TargetGroup
-            | K::SecurityGroup
-            | K::Bucket
-            | K::Key
-            | K::Subnet
-            | K::RouteTable
-            | K::Endpoint
-            | K::Peering
-            | K::NetworkAcl
-            | K::VpnGateway => self.of_stack_or_tags(resource),
+            // What lies in it says whose it is, not its tags alone.
+            K::Vpc if !self.is_of_stack(resource) => Place::Elsewhere,
+            // A stack has it by the address itself.
+            K::Address
+                if resource
+                    .description
+                    .as_deref()
+                    .is_some_and(|ip| self.has(ip)) =>
+            {
+                Place::InStack
+            }
+            _ => self.of_stack_or_tags(resource),
         }
     }
 

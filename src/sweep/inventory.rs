@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::kinds::{Row, row};
+use super::kinds::{End, Row, row};
 use super::listing::Listing;
 use super::owner::{Disposition, Owner, Purpose};
 use super::scope::Scope;
@@ -82,6 +82,14 @@ impl Found {
     /// Whether it is not removed and keeps the network's stack from being deleted.
     pub fn holds_network(&self) -> bool {
         self.row().holds_network && self.disposition == Disposition::Untouched
+    }
+
+    /// Whether a stack that is gone left it, and a deletion removes it, or names it until somebody has. A machine was detached.
+    pub fn is_left(&self) -> bool {
+        let is_to_go = self.disposition == Disposition::Removed || self.row().end == End::Named;
+        let goes_along = self.resource.by_aws || self.resource.kind == OutsideKind::GroupRule;
+        let is_machine = self.resource.kind == OutsideKind::Machine;
+        self.owner == Owner::Stack && is_to_go && !goes_along && !is_machine
     }
 
     /// By what it is the same one in every look.

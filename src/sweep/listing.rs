@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use super::classify::{Lists, classify, vpcs_of_stacks};
+use super::classify::{Lists, classify, record_of, vpcs_of_stacks};
 use super::inventory::{Inventory, UnknownKind};
 use super::scope::Scope;
 use crate::cloud::CloudError;
-use crate::cloud::outside::{Outside, OutsideKind};
+use crate::cloud::outside::{Outside, OutsideKind, OutsideResource};
 use crate::common::Clock;
 use crate::common::retry::{Backoff, Try, retry};
 
@@ -19,6 +19,8 @@ pub(super) struct Listing {
     pub lists: Lists,
     /// Why a kind could not be listed; its list is the one before, where there was one.
     pub failed: BTreeMap<OutsideKind, CloudError>,
+    /// What CloudFormation's records said of keys, by their ids.
+    records: BTreeMap<String, Option<String>>,
 }
 
 impl Listing {
@@ -28,6 +30,7 @@ impl Listing {
             scope: scope.clone(),
             lists: Lists::new(),
             failed: BTreeMap::new(),
+            records: BTreeMap::new(),
         };
         listing.update(cloud, &OutsideKind::ALL).await?;
         if scope.asked.vpc.is_none() {
@@ -71,6 +74,27 @@ impl Listing {
                 }
             }
         }
+        self.prove_keys(cloud).await
+    }
+
+    /// Asks CloudFormation which deleted stack left a key, once a key. Where it does not say, nothing proves whose that is.
+    async fn prove_keys<C: Clock + Outside>(&mut self, cloud: &C) -> Result<(), CloudError> {
+        for key in self.lists.get_mut(&OutsideKind::Key).into_iter().flatten() {
+            let Some((stack, id)) = record_of(key, &self.scope) else {
+                continue;
+            };
+            if !self.records.contains_key(&id) {
+                let answer = ask(cloud, async || cloud.left_by(&stack, &id).await).await;
+                match answer {
+                    Ok(stack) => {
+                        self.records.insert(id.clone(), stack);
+                    }
+                    Err(error @ CloudError::Credentials { .. }) => return Err(error),
+                    Err(_) => {}
+                }
+            }
+            key.left_by = self.records.get(&id).cloned().flatten();
+        }
         Ok(())
     }
 
@@ -85,10 +109,12 @@ impl Listing {
         }
     }
 
-    /// Whether the newest list of a kind still has a resource.
+    /// Whether the newest list of a kind still has a resource that does not wait for its deletion.
     pub fn has(&self, kind: OutsideKind, id: &str) -> bool {
-        let list = self.lists.get(&kind);
-        list.is_some_and(|list| list.iter().any(|resource| resource.id == id))
+        let is = |resource: &OutsideResource| resource.id == id && !resource.is_scheduled();
+        self.lists
+            .get(&kind)
+            .is_some_and(|list| list.iter().any(is))
     }
 }
 

@@ -56,14 +56,18 @@ impl Disposition {
     /// What becomes of a resource by the table of kinds. `--delete-volumes` is about the volumes of claims: one that a stack
     /// left, as a volume of etcd, is kept all the same.
     pub(super) fn of(found: &Found, delete_volumes: bool) -> Self {
-        match (row(found.resource.kind).end, found.owner) {
-            (End::Foreign, _) | (_, Owner::Foreign) => Self::Untouched,
-            (_, Owner::Unclear) if row(found.resource.kind).holds_network => Self::Untouched,
+        let row = row(found.resource.kind);
+        match (row.end, found.owner) {
+            (End::RemovedOfStack, Owner::Stack) => Self::Removed,
+            // AWS is about to delete it: nobody can keep it.
+            (End::Named, Owner::Stack) if is_ending(&found.resource) => Self::Removed,
+            (_, Owner::Foreign) | (End::RemovedOfStack | End::Named, _) => Self::Untouched,
+            (_, Owner::Unclear) if row.holds_network => Self::Untouched,
             (_, Owner::Unclear) => Self::Kept,
-            // Anybody can set the tags that are left: nobody can know.
+            // Its deletion is not this one's to hasten, nor to cancel.
+            (_, _) if found.resource.is_scheduled() => Self::Kept,
             (End::Removed, Owner::Stack) if is_unproven_key(&found.resource) => Self::Kept,
             (End::Removed, _) => Self::Removed,
-            // AWS is about to delete it: nobody can keep it.
             (End::KeptAsVolume | End::Kept, _) if is_ending(&found.resource) => Self::Removed,
             (End::KeptAsVolume, Owner::Kubernetes) if delete_volumes => Self::Removed,
             (End::KeptAsVolume | End::Kept, _) => Self::Kept,
@@ -71,7 +75,7 @@ impl Disposition {
     }
 }
 
-/// Whether a key has no tag that only CloudFormation can set.
+/// Whether CloudFormation has no record of a stack that left a key. Anybody can set the tags of one: nobody can know.
 fn is_unproven_key(resource: &OutsideResource) -> bool {
     resource.kind == OutsideKind::Key && stack_id(resource).is_none()
 }

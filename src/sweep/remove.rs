@@ -15,7 +15,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::inventory::Found;
-use super::kinds::{End, row};
+use super::kinds::row;
 use super::listing::Listing;
 use super::scope::Scope;
 use crate::cloud::outside::{Outside, OutsideKind};
@@ -283,10 +283,7 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
     fn unlisted(&self) -> impl Iterator<Item = OutsideKind> {
         let failed = self.listing.failed.iter();
         failed
-            .filter(|(kind, error)| {
-                let can_go = row(**kind).end != End::Foreign;
-                error.is_transient() && can_go && self.is_its_turn(**kind)
-            })
+            .filter(|(kind, error)| error.is_transient() && self.is_its_turn(**kind))
             .map(|(kind, _)| *kind)
     }
 

@@ -10,13 +10,32 @@ use crate::cloud::{CloudError, LiveResource, OpenChangeSet, ResourceStatus, Stac
 
 /// ARNs of the stacks in which an operation runs.
 pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudError> {
+    let all = with_status(aws, StackStatus::is_in_progress).await?;
+    let ids = all.into_iter().filter_map(|stack| stack.stack_id);
+    Ok(ids.collect())
+}
+
+/// ARNs of the deleted stacks of a name: CloudFormation lists them for 90 days.
+pub(super) async fn deleted(aws: &Aws, name: &str) -> Result<Vec<String>, CloudError> {
+    let all = with_status(aws, |status| *status == StackStatus::DeleteComplete).await?;
+    let of_name = all
+        .into_iter()
+        .filter(|stack| stack.stack_name.as_deref() == Some(name));
+    Ok(of_name.filter_map(|stack| stack.stack_id).collect())
+}
+
+/// The stacks that have one of these statuses: endpoints exist that answer with every stack, filter or not.
+async fn with_status(
+    aws: &Aws,
+    is_wanted: impl Fn(&StackStatus) -> bool,
+) -> Result<Vec<types::StackSummary>, CloudError> {
     let api_call = ApiCall::stacks("ListStacks", "");
     let wanted: Vec<_> = StackStatus::ALL
         .iter()
-        .filter(|status| status.is_in_progress())
+        .filter(|status| is_wanted(status))
         .map(|status| types::StackStatus::from(status.as_str()))
         .collect();
-    let all = all_pages(async |next| {
+    let mut all = all_pages(async |next| {
         let request = aws.cloudformation.list_stacks();
         let request = request
             .set_stack_status_filter(Some(wanted.clone()))
@@ -25,13 +44,11 @@ pub(super) async fn in_progress(aws: &Aws) -> Result<BTreeSet<String>, CloudErro
         Ok((page.stack_summaries, page.next_token))
     })
     .await?;
-    Ok(all.into_iter().filter_map(moves).collect())
-}
-
-/// The ARN, if an operation runs: endpoints exist that answer with every stack, filter or not.
-fn moves(stack: types::StackSummary) -> Option<String> {
-    let status = StackStatus::from(stack.stack_status.as_ref()?.as_str());
-    stack.stack_id.filter(|_| status.is_in_progress())
+    all.retain(|stack| {
+        let status = stack.stack_status.as_ref();
+        status.is_some_and(|status| is_wanted(&StackStatus::from(status.as_str())))
+    });
+    Ok(all)
 }
 
 /// Every change set of a stack, whatever came of it.

@@ -1,4 +1,5 @@
-//! The trait [`Outside`] over EC2, Elastic Load Balancing, Resource Groups Tagging, Route 53, `CloudWatch` Logs, RDS, S3 and KMS.
+//! The trait [`Outside`] over EC2, Elastic Load Balancing, Resource Groups Tagging, Route 53, `CloudWatch` Logs, RDS, S3, KMS and
+//! CloudFormation's records of deleted stacks.
 //!
 //! Tags find candidates; that one of them exists is always the word of its own service. AWS has no call for
 //! "everything of a cluster": each kind is asked for by each tag, and by the VPC where it lies in one.
@@ -18,9 +19,10 @@ use serde_json::Value;
 use super::Aws;
 use super::calls::ApiCall;
 use super::error::unanswered;
+use super::listing;
 use super::signed::{self, Tries};
-use crate::cloud::CloudError;
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
+use crate::cloud::{CloudError, LiveResource};
 
 impl Outside for Aws {
     async fn outside(
@@ -50,11 +52,30 @@ impl Outside for Aws {
             OutsideKind::Peering => ec2::listed(self, &ec2::PEERINGS, scope).await,
             OutsideKind::NetworkAcl => ec2::listed(self, &ec2::NETWORK_ACLS, scope).await,
             OutsideKind::VpnGateway => ec2::listed(self, &ec2::VPN_GATEWAYS, scope).await,
+            OutsideKind::NatGateway => ec2::listed(self, &ec2::NAT_GATEWAYS, scope).await,
+            OutsideKind::Address => ec2::listed(self, &ec2::ADDRESSES, scope).await,
+            OutsideKind::InternetGateway => ec2::internet_gateways(self, scope).await,
+            OutsideKind::Vpc => ec2::listed(self, &ec2::OWN_VPCS, scope).await,
+            OutsideKind::Database => databases::instances(self, scope).await,
         }
     }
 
     async fn remove(&self, resource: &OutsideResource) -> Result<(), CloudError> {
         removal::remove(self, resource).await
+    }
+
+    async fn left_by(&self, stack: &str, physical_id: &str) -> Result<Option<String>, CloudError> {
+        for id in listing::deleted(self, stack).await? {
+            let resources = listing::resources(self, &id).await?;
+            let left = |resource: &LiveResource| {
+                resource.physical_id.as_deref() == Some(physical_id)
+                    && resource.status.as_str() == "DELETE_SKIPPED"
+            };
+            if resources.iter().any(left) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 }
 

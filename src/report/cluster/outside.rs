@@ -8,11 +8,14 @@ use crate::cloud::outside::OutsideKind;
 use crate::cloud::{LiveStack, StackStatus};
 use crate::common::text::{clean, count, listed_line};
 use crate::plan::status::rests;
-use crate::report::outside::{counted, purpose, short, size};
+use crate::report::outside::{purpose, short, size};
 use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
 use crate::sweep::{Disposition, Found, Inventory, Owner, Purpose, UnknownKind};
 
+/// Kinds that have lines of their own.
+const BALANCERS: [OutsideKind; 2] = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
+const ALONE: [OutsideKind; 2] = [OutsideKind::Volume, OutsideKind::Machine];
 /// Names that one line has.
 const SHOWN: usize = 5;
 /// In front of the lines.
@@ -51,6 +54,8 @@ pub struct OutsideRow {
     state: Option<String>,
     bytes: Option<u64>,
     created: Option<Timestamp>,
+    /// When AWS deletes it for good.
+    ends: Option<Timestamp>,
     #[serde(skip)]
     found: Found,
 }
@@ -108,7 +113,7 @@ impl OutsideView {
             let all = self.resources.iter();
             all.filter(|row| kinds.contains(&row.kind)).collect()
         };
-        let balancers = of(&[OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer]);
+        let balancers = of(&BALANCERS);
         let mut texts = Vec::new();
         texts.extend(balancers_text(&balancers));
         texts.extend(volumes_text(&of(&[OutsideKind::Volume])));
@@ -173,7 +178,12 @@ impl OutsideView {
             texts.push("nothing is found that holds it any more".to_owned());
         }
         let lines = texts.iter().map(|text| listed_line("!! network: ", text));
-        let next = if own.is_empty() && !foreign.is_empty() {
+        let next = if own.iter().any(|row| row.is_named()) {
+            format!(
+                "next: `{delete} --plan` has the commands that delete what holds data, which kube-cfn never does; \
+                 `{delete}` goes on after them"
+            )
+        } else if own.is_empty() && !foreign.is_empty() {
             format!("next: `{delete}`, once they are gone")
         } else {
             format!("next: `{delete}` removes what is the cluster's, and goes on")
@@ -225,29 +235,7 @@ impl OutsideView {
 
     /// What has no line of its own.
     fn others(&self) -> Vec<&OutsideRow> {
-        let has_line = |kind| match kind {
-            OutsideKind::LoadBalancer
-            | OutsideKind::ClassicLoadBalancer
-            | OutsideKind::Volume
-            | OutsideKind::Machine => true,
-            OutsideKind::TargetGroup
-            | OutsideKind::GroupRule
-            | OutsideKind::SecurityGroup
-            | OutsideKind::Interface
-            | OutsideKind::Snapshot
-            | OutsideKind::DnsRecord
-            | OutsideKind::LogGroup
-            | OutsideKind::Backup
-            | OutsideKind::DatabaseSnapshot
-            | OutsideKind::Bucket
-            | OutsideKind::Key
-            | OutsideKind::Subnet
-            | OutsideKind::RouteTable
-            | OutsideKind::Endpoint
-            | OutsideKind::Peering
-            | OutsideKind::NetworkAcl
-            | OutsideKind::VpnGateway => false,
-        };
+        let has_line = |kind| BALANCERS.contains(&kind) || ALONE.contains(&kind);
         let all = self.resources.iter();
         all.filter(|row| !has_line(row.kind)).collect()
     }
@@ -265,6 +253,7 @@ impl OutsideRow {
             state: resource.state.clone(),
             bytes: resource.bytes,
             created: resource.created,
+            ends: resource.ends,
             found: found.clone(),
         }
     }
@@ -281,11 +270,14 @@ impl OutsideRow {
         }
     }
 
-    /// Whether a stack that is gone left it, and a deletion would remove it.
+    /// Whether a stack that is gone left it.
     fn is_left(&self) -> bool {
-        self.owner == Owner::Stack
-            && self.disposition == Disposition::Removed
-            && self.kind != OutsideKind::Machine
+        self.found.is_left()
+    }
+
+    /// Whether a deletion names it and never removes it.
+    fn is_named(&self) -> bool {
+        self.found.is_left() && self.disposition == Disposition::Untouched
     }
 }
 
@@ -337,7 +329,7 @@ fn others_text(rows: &[&OutsideRow], cluster: &str) -> Vec<String> {
         let number = of_kind().count();
         let bytes = of_kind().filter_map(|row| row.bytes).sum::<u64>();
         let bytes = (bytes > 0).then(|| format!(" ({})", size(bytes)));
-        (number > 0).then(|| counted(kind, number) + &bytes.unwrap_or_default())
+        (number > 0).then(|| row(kind).counted(number) + &bytes.unwrap_or_default())
     });
     let kinds: Vec<String> = kinds.collect();
     let names: Vec<String> = left

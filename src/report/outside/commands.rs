@@ -5,18 +5,19 @@ use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::sweep::Found;
 
 /// What to do about a resource: a sentence, and a command below it.
-pub(super) type Advice = (&'static str, String);
+pub(in crate::report) type Advice = (&'static str, String);
 
 /// How a resource is deleted. What AWS made for another one goes with that one.
 pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
     if resource.by_aws {
-        return vec![see_interface(BY_AWS, resource, region)];
+        return see_interface(BY_AWS, resource, region);
     }
     if is_attached(resource) {
-        return vec![see_interface(ATTACHED, resource, region)];
+        return see_interface(ATTACHED, resource, region);
     }
     let id = resource.id.as_str();
-    match resource.kind {
+    let first: Vec<Advice> = match resource.kind {
+        OutsideKind::DnsRecord => return record(id, region),
         OutsideKind::SecurityGroup => vec![
             (
                 "see which interfaces use it",
@@ -33,61 +34,340 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
                      --output text"
                 ),
             ),
-            ("delete it", plain(resource.kind, id, region)),
         ],
-        OutsideKind::GroupRule if !resource.body.is_empty() => {
-            vec![("delete it from its group", revoke(resource, region))]
+        OutsideKind::GroupRule if resource.body.is_empty() => vec![(
+            "see which group has it",
+            format!(
+                "aws ec2 describe-security-group-rules --region {region} --security-group-rule-ids {id}"
+            ),
+        )],
+        OutsideKind::Bucket => vec![(
+            "see what is in it; a bucket has to be empty",
+            format!("aws s3api list-object-versions --region {region} --bucket {id} --max-keys 20"),
+        )],
+        _ => Vec::new(),
+    };
+    first.into_iter().chain(steps(resource, region)).collect()
+}
+
+/// What is said of a kind beside the sweep's table: one row a kind.
+struct Said {
+    /// IAM actions without which it can't be looked for.
+    rights: &'static [&'static str],
+    /// The commands that delete one, in the order in which AWS takes them. `REGION`, `ID`, `VPC` and `GROUP` are filled in.
+    delete: &'static [Step],
+    /// How one that was kept is used again, where there is something to use.
+    reuse: Option<Step>,
+}
+
+/// A sentence, and the command below it.
+type Step = (&'static str, &'static str);
+
+const IT: &str = "delete it";
+
+#[expect(clippy::too_many_lines, reason = "a table")]
+const fn said(kind: OutsideKind) -> Said {
+    use OutsideKind as K;
+    const fn said(rights: &'static [&'static str], delete: &'static [Step]) -> Said {
+        Said {
+            rights,
+            delete,
+            reuse: None,
         }
-        OutsideKind::GroupRule => vec![
-            (
-                "see which group has it",
-                format!(
-                    "aws ec2 describe-security-group-rules --region {region} --security-group-rule-ids {id}"
+    }
+    match kind {
+        K::Machine => said(
+            &["ec2:DescribeInstances"],
+            &[(
+                IT,
+                "aws ec2 terminate-instances --region REGION --instance-ids ID",
+            )],
+        ),
+        K::LoadBalancer => said(
+            &BALANCER_RIGHTS,
+            &[(
+                IT,
+                "aws elbv2 delete-load-balancer --region REGION --load-balancer-arn ID",
+            )],
+        ),
+        K::ClassicLoadBalancer => said(
+            &BALANCER_RIGHTS,
+            &[(
+                IT,
+                "aws elb delete-load-balancer --region REGION --load-balancer-name ID",
+            )],
+        ),
+        K::TargetGroup => said(
+            &[
+                "tag:GetResources",
+                "elasticloadbalancing:DescribeTargetGroups",
+                "elasticloadbalancing:DescribeTags",
+                "ec2:DescribeVpcs",
+            ],
+            &[(
+                IT,
+                "aws elbv2 delete-target-group --region REGION --target-group-arn ID",
+            )],
+        ),
+        K::GroupRule => said(
+            &["ec2:DescribeSecurityGroupRules"],
+            &[(
+                "delete it from its group",
+                "aws ec2 revoke-security-group-ingress --region REGION --group-id GROUP --security-group-rule-ids ID",
+            )],
+        ),
+        K::SecurityGroup => said(
+            &["ec2:DescribeSecurityGroups"],
+            &[(
+                IT,
+                "aws ec2 delete-security-group --region REGION --group-id ID",
+            )],
+        ),
+        K::NatGateway => said(
+            &["ec2:DescribeNatGateways"],
+            &[(
+                IT,
+                "aws ec2 delete-nat-gateway --region REGION --nat-gateway-id ID",
+            )],
+        ),
+        K::Interface => said(
+            &["ec2:DescribeNetworkInterfaces"],
+            &[(
+                IT,
+                "aws ec2 delete-network-interface --region REGION --network-interface-id ID",
+            )],
+        ),
+        K::Address => said(
+            &["ec2:DescribeAddresses"],
+            &[(
+                "give it back",
+                "aws ec2 release-address --region REGION --allocation-id ID",
+            )],
+        ),
+        K::Volume => said(
+            &["ec2:DescribeVolumes"],
+            &[(IT, "aws ec2 delete-volume --region REGION --volume-id ID")],
+        ),
+        K::Snapshot => Said {
+            reuse: Some((
+                "make a volume of it, in the zone that needs it",
+                "aws ec2 create-volume --region REGION --availability-zone ZONE --snapshot-id ID",
+            )),
+            ..said(
+                &["ec2:DescribeSnapshots"],
+                &[(
+                    IT,
+                    "aws ec2 delete-snapshot --region REGION --snapshot-id ID",
+                )],
+            )
+        },
+        // With the action DELETE and the record as it is.
+        K::DnsRecord => said(
+            &["route53:ListHostedZones", "route53:ListResourceRecordSets"],
+            &[(
+                "delete it in the console, or with a file that has the action DELETE and the record as it is",
+                "aws route53 change-resource-record-sets --region REGION --hosted-zone-id ID --change-batch file://delete.json",
+            )],
+        ),
+        K::Database => said(
+            &["rds:DescribeDBInstances"],
+            &[
+                (
+                    "switch off its deletion protection",
+                    "aws rds modify-db-instance --region REGION --db-instance-identifier ID --no-deletion-protection",
                 ),
-            ),
-            ("delete it from that group", revoke(resource, region)),
-        ],
-        OutsideKind::DnsRecord => record(id, region),
-        OutsideKind::Bucket => vec![
-            (
-                "see what is in it; a bucket has to be empty",
-                format!(
-                    "aws s3api list-object-versions --region {region} --bucket {id} --max-keys 20"
+                (
+                    "delete it, with a last snapshot",
+                    "aws rds delete-db-instance --region REGION --db-instance-identifier ID --final-db-snapshot-identifier ID-final",
                 ),
-            ),
-            ("delete it", plain(resource.kind, id, region)),
-        ],
-        OutsideKind::VpnGateway => {
-            let detach = plain(resource.kind, id, region);
-            let vpc = resource.vpc.as_deref().unwrap_or("VPC_ID");
-            vec![
+            ],
+        ),
+        K::LogGroup => Said {
+            reuse: Some((
+                "read it",
+                "aws logs filter-log-events --region REGION --log-group-name ID --limit 100",
+            )),
+            ..said(
+                &["logs:DescribeLogGroups"],
+                &[(
+                    IT,
+                    "aws logs delete-log-group --region REGION --log-group-name ID",
+                )],
+            )
+        },
+        K::Backup => Said {
+            reuse: Some((
+                "restore a database from it, with a name of your choice",
+                "aws rds restore-db-instance-to-point-in-time --region REGION --source-db-instance-automated-backups-arn ID \
+                 --target-db-instance-identifier NAME --use-latest-restorable-time",
+            )),
+            ..said(
+                &["rds:DescribeDBInstanceAutomatedBackups"],
+                &[(
+                    IT,
+                    "aws rds delete-db-instance-automated-backup --region REGION --db-instance-automated-backups-arn ID",
+                )],
+            )
+        },
+        K::DatabaseSnapshot => Said {
+            reuse: Some((
+                "restore a database from it, with a name of your choice",
+                "aws rds restore-db-instance-from-db-snapshot --region REGION --db-snapshot-identifier ID --db-instance-identifier NAME",
+            )),
+            ..said(
+                &["rds:DescribeDBSnapshots"],
+                &[(
+                    IT,
+                    "aws rds delete-db-snapshot --region REGION --db-snapshot-identifier ID",
+                )],
+            )
+        },
+        K::Bucket => said(
+            &["tag:GetResources", "s3:ListBucket"],
+            &[(IT, "aws s3api delete-bucket --region REGION --bucket ID")],
+        ),
+        K::Key => said(
+            &["tag:GetResources", "kms:DescribeKey"],
+            &[(
+                IT,
+                "aws kms schedule-key-deletion --region REGION --key-id ID --pending-window-in-days 30",
+            )],
+        ),
+        K::Subnet => said(
+            &["ec2:DescribeSubnets"],
+            &[(IT, "aws ec2 delete-subnet --region REGION --subnet-id ID")],
+        ),
+        K::RouteTable => said(
+            &["ec2:DescribeRouteTables"],
+            &[(
+                IT,
+                "aws ec2 delete-route-table --region REGION --route-table-id ID",
+            )],
+        ),
+        K::Endpoint => said(
+            &["ec2:DescribeVpcEndpoints"],
+            &[(
+                IT,
+                "aws ec2 delete-vpc-endpoints --region REGION --vpc-endpoint-ids ID",
+            )],
+        ),
+        K::Peering => said(
+            &["ec2:DescribeVpcPeeringConnections"],
+            &[(
+                IT,
+                "aws ec2 delete-vpc-peering-connection --region REGION --vpc-peering-connection-id ID",
+            )],
+        ),
+        K::NetworkAcl => said(
+            &["ec2:DescribeNetworkAcls"],
+            &[(
+                IT,
+                "aws ec2 delete-network-acl --region REGION --network-acl-id ID",
+            )],
+        ),
+        K::VpnGateway => said(
+            &["ec2:DescribeVpnGateways"],
+            &[
                 (
                     "detach it, which ends the connections through it",
-                    detach.replace("VPC_ID", vpc),
+                    "aws ec2 detach-vpn-gateway --region REGION --vpn-gateway-id ID --vpc-id VPC",
                 ),
                 (
-                    "delete it",
-                    format!("aws ec2 delete-vpn-gateway --region {region} --vpn-gateway-id {id}"),
+                    IT,
+                    "aws ec2 delete-vpn-gateway --region REGION --vpn-gateway-id ID",
                 ),
-            ]
-        }
-        OutsideKind::Machine
-        | OutsideKind::LoadBalancer
-        | OutsideKind::ClassicLoadBalancer
-        | OutsideKind::TargetGroup
-        | OutsideKind::Interface
-        | OutsideKind::Volume
-        | OutsideKind::Snapshot
-        | OutsideKind::LogGroup
-        | OutsideKind::Backup
-        | OutsideKind::DatabaseSnapshot
-        | OutsideKind::Key
-        | OutsideKind::Subnet
-        | OutsideKind::RouteTable
-        | OutsideKind::Endpoint
-        | OutsideKind::Peering
-        | OutsideKind::NetworkAcl => vec![("delete it", plain(resource.kind, id, region))],
+            ],
+        ),
+        K::InternetGateway => said(
+            &[
+                "ec2:DescribeInternetGateways",
+                "ec2:DescribeEgressOnlyInternetGateways",
+            ],
+            &[
+                (
+                    "detach it, which ends all traffic with the internet",
+                    "aws ec2 detach-internet-gateway --region REGION --internet-gateway-id ID --vpc-id VPC",
+                ),
+                (
+                    IT,
+                    "aws ec2 delete-internet-gateway --region REGION --internet-gateway-id ID",
+                ),
+            ],
+        ),
+        K::Vpc => said(
+            &["ec2:DescribeVpcs"],
+            &[(IT, "aws ec2 delete-vpc --region REGION --vpc-id ID")],
+        ),
     }
+}
+
+const BALANCER_RIGHTS: [&str; 3] = [
+    "tag:GetResources",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTags",
+];
+const EGRESS_ONLY: Step = (
+    IT,
+    "aws ec2 delete-egress-only-internet-gateway --region REGION --egress-only-internet-gateway-id ID",
+);
+const CALL_BACK: [Step; 2] = [
+    (
+        "keep it",
+        "aws kms cancel-key-deletion --region REGION --key-id ID",
+    ),
+    (
+        "use it again",
+        "aws kms enable-key --region REGION --key-id ID",
+    ),
+];
+
+/// A command about a resource.
+fn filled(command: &str, resource: &OutsideResource, region: &str) -> String {
+    let id = &resource.id;
+    let words = command.split(' ').map(|word| match word {
+        "REGION" => region.to_owned(),
+        "ID" => id.clone(),
+        "ID-final" => format!("{id}-final"),
+        "VPC" => resource.vpc.clone().unwrap_or_else(|| "VPC_ID".to_owned()),
+        "GROUP" if resource.body.is_empty() => "GROUP_ID".to_owned(),
+        "GROUP" => resource.body.clone(),
+        word => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// How one is deleted, one command after another.
+pub(in crate::report) fn steps(resource: &OutsideResource, region: &str) -> Vec<Advice> {
+    let kind = resource.kind;
+    let is_egress_only = kind == OutsideKind::InternetGateway && resource.id.starts_with("eigw-");
+    let all = if is_egress_only {
+        &[EGRESS_ONLY][..]
+    } else {
+        said(kind).delete
+    };
+    // A gateway that is attached to nothing needs no detaching.
+    let is_needed = |(_, command): &&Step| resource.vpc.is_some() || !command.ends_with(" VPC");
+    let all = all.iter().filter(is_needed);
+    all.map(|(words, command)| {
+        let command = filled(command, resource, region);
+        // A rule is deleted by its direction, which is its state.
+        let is_egress =
+            kind == OutsideKind::GroupRule && resource.state.as_deref() == Some("egress");
+        let command = if is_egress {
+            command.replacen("-ingress", "-egress", 1)
+        } else {
+            command
+        };
+        (*words, command)
+    })
+    .collect()
+}
+
+/// How a key is called back that waits for its deletion.
+pub(super) fn call_back(key: &OutsideResource, region: &str) -> Vec<Advice> {
+    let all = CALL_BACK.iter();
+    all.map(|(words, command)| (*words, filled(command, key, region)))
+        .collect()
 }
 
 /// The commands that delete these, and nothing else, in the order in which AWS takes them: nothing is deleted before what
@@ -95,136 +375,23 @@ pub(super) fn delete(resource: &OutsideResource, region: &str) -> Vec<Advice> {
 pub(super) fn delete_all(all: &[&Found], region: &str) -> Vec<(OutsideKind, Vec<String>)> {
     let goes_alone = |found: &&&Found| !found.resource.by_aws && !is_attached(&found.resource);
     let mut direct: Vec<&&Found> = all.iter().filter(goes_alone).collect();
-    direct.sort_by_key(|found| place(found.resource.kind));
+    direct.sort_by_key(|found| (found.row().place(), found.resource.kind));
     let mut commands: Vec<(OutsideKind, Vec<String>)> = Vec::new();
     for found in direct {
         let kind = found.resource.kind;
-        let Some((_, command)) = delete(&found.resource, region).pop() else {
-            continue;
-        };
+        let of_one = steps(&found.resource, region).into_iter();
+        let of_one = of_one.map(|(_, command)| command);
         match commands.last_mut() {
-            Some((last, of_kind)) if *last == kind => of_kind.push(command),
-            Some(_) | None => commands.push((kind, vec![command])),
+            Some((last, of_kind)) if *last == kind => of_kind.extend(of_one),
+            Some(_) | None => commands.push((kind, of_one.collect())),
         }
     }
     commands
 }
 
-/// When a kind is deleted: what uses another one goes before it.
-pub(super) fn place(kind: OutsideKind) -> usize {
-    use OutsideKind as K;
-    match kind {
-        K::Endpoint => 0,
-        K::Machine => 1,
-        K::LoadBalancer | K::ClassicLoadBalancer => 2,
-        K::TargetGroup => 3,
-        K::Interface => 4,
-        K::GroupRule => 5,
-        K::SecurityGroup => 6,
-        K::Subnet => 7,
-        K::RouteTable => 8,
-        K::NetworkAcl => 9,
-        K::Peering | K::VpnGateway => 10,
-        K::DnsRecord
-        | K::Volume
-        | K::Snapshot
-        | K::LogGroup
-        | K::Backup
-        | K::DatabaseSnapshot
-        | K::Bucket
-        | K::Key => 11,
-    }
-}
-
 /// Whether it is an interface that is in use: it goes with what it is attached to, or has to be detached.
 fn is_attached(resource: &OutsideResource) -> bool {
     resource.kind == OutsideKind::Interface && resource.state.as_deref() == Some("in-use")
-}
-
-/// The one command that deletes a resource of a kind with this id; one that detaches a gateway, which AWS does not delete
-/// before.
-pub(in crate::report) fn plain(kind: OutsideKind, id: &str, region: &str) -> String {
-    match kind {
-        OutsideKind::Machine => {
-            format!("aws ec2 terminate-instances --region {region} --instance-ids {id}")
-        }
-        OutsideKind::LoadBalancer => {
-            format!("aws elbv2 delete-load-balancer --region {region} --load-balancer-arn {id}")
-        }
-        OutsideKind::ClassicLoadBalancer => {
-            format!("aws elb delete-load-balancer --region {region} --load-balancer-name {id}")
-        }
-        OutsideKind::TargetGroup => {
-            format!("aws elbv2 delete-target-group --region {region} --target-group-arn {id}")
-        }
-        OutsideKind::GroupRule => format!(
-            "aws ec2 revoke-security-group-ingress --region {region} --group-id GROUP_ID --security-group-rule-ids {id}"
-        ),
-        OutsideKind::SecurityGroup => {
-            format!("aws ec2 delete-security-group --region {region} --group-id {id}")
-        }
-        OutsideKind::Interface => {
-            format!(
-                "aws ec2 delete-network-interface --region {region} --network-interface-id {id}"
-            )
-        }
-        OutsideKind::Volume => format!("aws ec2 delete-volume --region {region} --volume-id {id}"),
-        OutsideKind::Snapshot => {
-            format!("aws ec2 delete-snapshot --region {region} --snapshot-id {id}")
-        }
-        OutsideKind::DnsRecord => format!(
-            "aws route53 change-resource-record-sets --region {region} --hosted-zone-id {id} \
-             --change-batch file://delete.json"
-        ),
-        OutsideKind::LogGroup => {
-            format!("aws logs delete-log-group --region {region} --log-group-name {id}")
-        }
-        OutsideKind::Backup => format!(
-            "aws rds delete-db-instance-automated-backup --region {region} \
-             --db-instance-automated-backups-arn {id}"
-        ),
-        OutsideKind::DatabaseSnapshot => {
-            format!("aws rds delete-db-snapshot --region {region} --db-snapshot-identifier {id}")
-        }
-        OutsideKind::Bucket => format!("aws s3api delete-bucket --region {region} --bucket {id}"),
-        OutsideKind::Key => format!(
-            "aws kms schedule-key-deletion --region {region} --key-id {id} --pending-window-in-days 30"
-        ),
-        OutsideKind::Subnet => format!("aws ec2 delete-subnet --region {region} --subnet-id {id}"),
-        OutsideKind::RouteTable => {
-            format!("aws ec2 delete-route-table --region {region} --route-table-id {id}")
-        }
-        OutsideKind::Endpoint => {
-            format!("aws ec2 delete-vpc-endpoints --region {region} --vpc-endpoint-ids {id}")
-        }
-        OutsideKind::Peering => format!(
-            "aws ec2 delete-vpc-peering-connection --region {region} --vpc-peering-connection-id {id}"
-        ),
-        OutsideKind::NetworkAcl => {
-            format!("aws ec2 delete-network-acl --region {region} --network-acl-id {id}")
-        }
-        OutsideKind::VpnGateway => {
-            format!(
-                "aws ec2 detach-vpn-gateway --region {region} --vpn-gateway-id {id} --vpc-id VPC_ID"
-            )
-        }
-    }
-}
-
-/// A rule is deleted from the group that has it, by its direction, which is its state.
-pub(in crate::report) fn revoke(rule: &OutsideResource, region: &str) -> String {
-    let id = &rule.id;
-    let group = match rule.body.as_str() {
-        "" => "GROUP_ID",
-        group => group,
-    };
-    if rule.state.as_deref() == Some("egress") {
-        format!(
-            "aws ec2 revoke-security-group-egress --region {region} --group-id {group} --security-group-rule-ids {id}"
-        )
-    } else {
-        plain(rule.kind, id, region).replace("GROUP_ID", group)
-    }
 }
 
 /// A name as one word of a shell: Route 53 allows every printable character in one.
@@ -242,6 +409,9 @@ fn record(id: &str, region: &str) -> Vec<Advice> {
         return Vec::new();
     };
     let name = word(name);
+    let [(words, command)] = said(OutsideKind::DnsRecord).delete else {
+        return Vec::new();
+    };
     vec![
         (
             "see it",
@@ -251,8 +421,12 @@ fn record(id: &str, region: &str) -> Vec<Advice> {
             ),
         ),
         (
-            "delete it in the console, or with a file that has the action DELETE and the record as it is",
-            plain(OutsideKind::DnsRecord, zone, region),
+            words,
+            filled(
+                command,
+                &OutsideResource::new(OutsideKind::DnsRecord, zone),
+                region,
+            ),
         ),
     ]
 }
@@ -260,67 +434,22 @@ fn record(id: &str, region: &str) -> Vec<Advice> {
 const BY_AWS: &str = "AWS deletes it with what it belongs to, within minutes: run the same command again. To see what that is";
 const ATTACHED: &str = "it is attached, and goes with that or is detached first. To see what to";
 
-fn see_interface(words: &'static str, resource: &OutsideResource, region: &str) -> Advice {
+fn see_interface(words: &'static str, resource: &OutsideResource, region: &str) -> Vec<Advice> {
     let id = resource.id.as_str();
-    let command = if resource.kind == OutsideKind::Interface {
-        format!(
-            "aws ec2 describe-network-interfaces --region {region} --network-interface-ids {id} \
-             --query 'NetworkInterfaces[].[Description,RequesterId,Status,Attachment.InstanceId]' --output text"
-        )
-    } else {
-        plain(resource.kind, id, region)
-    };
-    (words, command)
+    if resource.kind != OutsideKind::Interface {
+        return steps(resource, region);
+    }
+    let command = format!(
+        "aws ec2 describe-network-interfaces --region {region} --network-interface-ids {id} \
+         --query 'NetworkInterfaces[].[Description,RequesterId,Status,Attachment.InstanceId]' --output text"
+    );
+    vec![(words, command)]
 }
 
 /// How something that was kept is used again; `None` where there is nothing to use.
-pub(super) fn reuse(kind: OutsideKind, id: &str, region: &str) -> Option<Advice> {
-    match kind {
-        OutsideKind::Snapshot => Some((
-            "make a volume of it, in the zone that needs it",
-            format!(
-                "aws ec2 create-volume --region {region} --availability-zone ZONE --snapshot-id {id}"
-            ),
-        )),
-        OutsideKind::Backup => Some((
-            "restore a database from it, with a name of your choice",
-            format!(
-                "aws rds restore-db-instance-to-point-in-time --region {region} \
-                 --source-db-instance-automated-backups-arn {id} --target-db-instance-identifier NAME \
-                 --use-latest-restorable-time"
-            ),
-        )),
-        OutsideKind::DatabaseSnapshot => Some((
-            "restore a database from it, with a name of your choice",
-            format!(
-                "aws rds restore-db-instance-from-db-snapshot --region {region} \
-                 --db-snapshot-identifier {id} --db-instance-identifier NAME"
-            ),
-        )),
-        OutsideKind::LogGroup => Some((
-            "read it",
-            format!(
-                "aws logs filter-log-events --region {region} --log-group-name {id} --limit 100"
-            ),
-        )),
-        OutsideKind::Key
-        | OutsideKind::Volume
-        | OutsideKind::Machine
-        | OutsideKind::LoadBalancer
-        | OutsideKind::ClassicLoadBalancer
-        | OutsideKind::TargetGroup
-        | OutsideKind::GroupRule
-        | OutsideKind::SecurityGroup
-        | OutsideKind::Interface
-        | OutsideKind::DnsRecord
-        | OutsideKind::Bucket
-        | OutsideKind::Subnet
-        | OutsideKind::RouteTable
-        | OutsideKind::Endpoint
-        | OutsideKind::Peering
-        | OutsideKind::NetworkAcl
-        | OutsideKind::VpnGateway => None,
-    }
+pub(super) fn reuse(resource: &OutsideResource, region: &str) -> Option<Advice> {
+    let (words, command) = said(resource.kind).reuse?;
+    Some((words, filled(command, resource, region)))
 }
 
 /// How a volume is saved before it is deleted.
@@ -336,38 +465,8 @@ pub(super) fn list_volumes(cluster: &str, region: &str) -> String {
 }
 
 /// The IAM actions without which a kind can't be looked for.
-pub(super) fn actions(kind: OutsideKind) -> &'static [&'static str] {
-    match kind {
-        OutsideKind::Machine => &["ec2:DescribeInstances"],
-        OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer => &[
-            "tag:GetResources",
-            "elasticloadbalancing:DescribeLoadBalancers",
-            "elasticloadbalancing:DescribeTags",
-        ],
-        OutsideKind::TargetGroup => &[
-            "tag:GetResources",
-            "elasticloadbalancing:DescribeTargetGroups",
-            "elasticloadbalancing:DescribeTags",
-            "ec2:DescribeVpcs",
-        ],
-        OutsideKind::GroupRule => &["ec2:DescribeSecurityGroupRules"],
-        OutsideKind::SecurityGroup => &["ec2:DescribeSecurityGroups"],
-        OutsideKind::Interface => &["ec2:DescribeNetworkInterfaces"],
-        OutsideKind::Volume => &["ec2:DescribeVolumes"],
-        OutsideKind::Snapshot => &["ec2:DescribeSnapshots"],
-        OutsideKind::DnsRecord => &["route53:ListHostedZones", "route53:ListResourceRecordSets"],
-        OutsideKind::LogGroup => &["logs:DescribeLogGroups"],
-        OutsideKind::Backup => &["rds:DescribeDBInstanceAutomatedBackups"],
-        OutsideKind::DatabaseSnapshot => &["rds:DescribeDBSnapshots"],
-        OutsideKind::Bucket => &["tag:GetResources", "s3:ListBucket"],
-        OutsideKind::Key => &["tag:GetResources", "kms:DescribeKey"],
-        OutsideKind::Subnet => &["ec2:DescribeSubnets"],
-        OutsideKind::RouteTable => &["ec2:DescribeRouteTables"],
-        OutsideKind::Endpoint => &["ec2:DescribeVpcEndpoints"],
-        OutsideKind::Peering => &["ec2:DescribeVpcPeeringConnections"],
-        OutsideKind::NetworkAcl => &["ec2:DescribeNetworkAcls"],
-        OutsideKind::VpnGateway => &["ec2:DescribeVpnGateways"],
-    }
+pub(super) const fn actions(kind: OutsideKind) -> &'static [&'static str] {
+    said(kind).rights
 }
 
 #[cfg(test)]

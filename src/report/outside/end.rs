@@ -1,7 +1,7 @@
 //! The end of a deletion: what remains on purpose, and what should be gone and is not.
 
 use super::page::{SHOWN, command_lines, listed};
-use super::{commands, kept, money, names};
+use super::{commands, encrypted, kept, money, names};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::text::{clean, listed_line};
 use crate::events::Retained;
@@ -24,14 +24,17 @@ const GUIDE: &str = "docs/delete.md, \"Volumes afterwards\"";
 /// where it was not looked for, or is not there yet.
 pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec<String> {
     let prices = Prices::table();
+    let keys: Vec<&Found> = report.kept.iter().collect();
     let mut lines: Vec<String> = retained
         .iter()
         .filter(|retained| is_open(retained, report))
         .map(|retained| retained_line(retained, region))
         .collect();
-    let keys = report.removed.iter();
-    let keys = keys.filter(|found| found.resource.kind == OutsideKind::Key);
-    lines.extend(keys.map(|found| {
+    // One whose end could not be looked at.
+    let ended = report.removed.iter();
+    let ended = ended.filter(|found| found.resource.kind == OutsideKind::Key);
+    let ended = ended.filter(|found| !is_kept(report, &found.resource.id));
+    lines.extend(ended.map(|found| {
         let text = key_text(Some(&found.resource.id), KEY_DAYS, region);
         listed_line(REMAINS, &text)
     }));
@@ -44,7 +47,7 @@ pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec
             .collect();
         for (at, found) in of_kind.iter().enumerate() {
             let cost = upkeep(&found.resource, region, &prices);
-            let mut text = listed_line(REMAINS, &remains_text(found, &cost, retained));
+            let mut text = listed_line(REMAINS, &remains_text(found, &cost, retained, &keys));
             if at + 1 == of_kind.len() {
                 text.push_str(&use_of_kind(kind, &of_kind, region));
                 if kind == OutsideKind::Snapshot {
@@ -86,8 +89,18 @@ fn is_open(retained: &Retained, report: &SweepReport) -> bool {
                     .is_some_and(|of| found.resource.uses.contains(of));
             is_of || is_of_database
         }),
-        Retained::Kept { .. } | Retained::Key { .. } => true,
+        // It is said with its date.
+        Retained::Key { physical_id, .. } => {
+            !physical_id.as_deref().is_some_and(|id| is_kept(report, id))
+        }
+        Retained::Kept { .. } => true,
     }
+}
+
+/// Whether a key is among what is kept, by the end of its ARN.
+fn is_kept(report: &SweepReport, key: &str) -> bool {
+    let mut kept = report.kept.iter().map(|found| &found.resource);
+    kept.any(|resource| resource.kind == OutsideKind::Key && resource.id.ends_with(key))
 }
 
 fn is_backup(found: &Found) -> bool {
@@ -152,7 +165,7 @@ fn key_of_snapshots(all: &[&Found], retained: &[Retained]) -> String {
 }
 
 /// `volume vol-0a1b, 20 GiB, $1.76 a month, claim shop/data`.
-fn remains_text(found: &Found, cost: &Upkeep, retained: &[Retained]) -> String {
+fn remains_text(found: &Found, cost: &Upkeep, retained: &[Retained], all: &[&Found]) -> String {
     let resource = &found.resource;
     let short = names::short(resource);
     let (name, of) = if let (Some(Purpose::Database(id)), true) = (&found.purpose, is_backup(found))
@@ -164,7 +177,8 @@ fn remains_text(found: &Found, cost: &Upkeep, retained: &[Retained]) -> String {
             last_of(found, retained).unwrap_or_else(|| purpose(found)),
         )
     };
-    listed([name, kept::size(resource.bytes), money::monthly(cost), of])
+    let end = encrypted::end(found, all).unwrap_or_default();
+    listed([name, kept::size_of(resource), money::monthly(cost), of, end])
 }
 
 /// What something is for; nothing where only its tags say whose it is, and of a log group, whose name has its database.
@@ -188,24 +202,37 @@ fn use_of_kind(kind: OutsideKind, all: &[&Found], region: &str) -> String {
         let words = format!("to use one again as a PersistentVolume: {GUIDE}");
         line(&listed_line("         ", &words));
     }
-    let ids = || all.iter().map(|found| found.resource.id.as_str());
-    let shown = ids().take(SHOWN);
-    let (one, them) = match all {
+    let (waiting, there): (Vec<&Found>, Vec<&Found>) =
+        all.iter().partition(|found| found.resource.is_scheduled());
+    for (words, command) in waiting
+        .iter()
+        .take(SHOWN)
+        .flat_map(|found| commands::call_back(&found.resource, region))
+    {
+        line(&listed_line("         ", &format!("to {words}:")));
+        line(&command_lines(11, &command));
+    }
+    if there.is_empty() {
+        return text;
+    }
+    let (one, them) = match there[..] {
         [_] => ("", "it"),
         _ => (", here the first", "them"),
     };
-    if let Some((words, command)) = ids()
-        .next()
-        .and_then(|id| commands::reuse(kind, id, region))
-    {
+    let reuse = there
+        .first()
+        .and_then(|found| commands::reuse(&found.resource, region));
+    if let Some((words, command)) = reuse {
         line(&listed_line("         ", &format!("to {words}{one}:")));
         line(&command_lines(11, &command));
     }
     line(&listed_line("         ", &format!("to delete {them}:")));
-    for id in shown {
-        line(&command_lines(11, &commands::plain(kind, id, region)));
+    for found in there.iter().take(SHOWN) {
+        for (_, command) in commands::steps(&found.resource, region) {
+            line(&command_lines(11, &command));
+        }
     }
-    if let Some(rest) = all.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
+    if let Some(rest) = there.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
         line(&listed_line(
             "           ",
             &format!("and so the other {rest}"),
@@ -219,17 +246,17 @@ fn use_of_kind(kind: OutsideKind, all: &[&Found], region: &str) -> String {
 pub fn orphans(report: &SweepReport, region: &str) -> Vec<String> {
     // AWS refuses the commands in another order.
     let mut left: Vec<&Orphan> = report.left.iter().collect();
-    left.sort_by_key(|orphan| commands::place(orphan.found.resource.kind));
+    left.sort_by_key(|orphan| orphan.found.row().place());
     let left = left.into_iter().map(|orphan| self::left(orphan, region));
     let mut foreign: Vec<&Found> = report.foreign.iter().collect();
-    foreign.sort_by_key(|found| commands::place(found.resource.kind));
+    foreign.sort_by_key(|found| found.row().place());
     let foreign = foreign
         .into_iter()
         .map(|found| self::foreign(found, region));
     let unknown = report.unknown.iter().map(|unknown| {
         let text = format!(
             "{} were not looked for ({}): what there is of them is still there; to look takes {}",
-            row(unknown.kind).plural(),
+            row(unknown.kind).plural,
             clean(&unknown.why),
             commands::actions(unknown.kind).join(", ")
         );

@@ -83,6 +83,10 @@ struct FoundJson<'a> {
     state: Option<&'a str>,
     bytes: Option<u64>,
     created: Option<String>,
+    /// When AWS deletes it for good: of a key that waits for its deletion.
+    ends: Option<String>,
+    /// ARN of the key under which it is encrypted.
+    key: Option<&'a str>,
     description: Option<&'a str>,
     tags: &'a BTreeMap<String, String>,
     /// AWS made it for another resource, and takes it away with that one.
@@ -114,6 +118,7 @@ struct DiskJson<'a> {
     purpose: Option<Purpose>,
     owner: Option<Owner>,
     created: Option<String>,
+    key: Option<&'a str>,
     tags: Option<&'a BTreeMap<String, String>>,
     #[serde(flatten)]
     cost: MonthlyJson,
@@ -279,6 +284,8 @@ fn found_json<'a>(found: &'a Found, view: &DeletionView<'a>) -> FoundJson<'a> {
         state: resource.state.as_deref(),
         bytes: resource.bytes,
         created: resource.created.map(|at| at.to_string()),
+        ends: resource.ends.map(|at| at.to_string()),
+        key: resource.key.as_deref(),
         description: resource.description.as_deref(),
         tags: &resource.tags,
         by_aws: resource.by_aws,
@@ -315,6 +322,7 @@ fn disk(disk: Disk<'_>) -> DiskJson<'_> {
         created: resource
             .and_then(|resource| resource.created)
             .map(|at| at.to_string()),
+        key: resource.and_then(|resource| resource.key.as_deref()),
         tags: resource.map(|resource| &resource.tags),
         cost: monthly(&disk.upkeep),
     }

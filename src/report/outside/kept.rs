@@ -6,8 +6,8 @@ use console::measure_text_width;
 
 use super::contents::{Contents, Disk};
 use super::page::{Mark, Page, SHOWN, listed};
-use super::{DeletionView, MORE, commands, money, names};
-use crate::cloud::outside::OutsideKind;
+use super::{DeletionView, MORE, commands, encrypted, money, names};
+use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::text::{clean, count};
 use crate::forecast::prices::{Meter, PriceKey, Prices};
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps};
@@ -92,8 +92,11 @@ fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
         shown.sort_by_key(|disk| Reverse(disk.bytes));
         page.line(6, &format!("the {SHOWN} largest:"));
     }
+    let found = view.inventory.found.iter().collect::<Vec<_>>();
     for disk in shown.iter().take(SHOWN) {
-        page.row(6, &row(disk, true), &tail(disk));
+        let end = disk.found.and_then(|one| encrypted::end(one, &found));
+        let tail = listed([tail(disk), end.unwrap_or_default()]);
+        page.row(6, &row(disk, true), &tail);
     }
     more(page, all.len());
     if view.inventory.found.iter().any(is_disk) {
@@ -117,18 +120,35 @@ fn kept_kind(
         return;
     }
     let cluster = &view.plan.cluster;
+    let found = view.inventory.found.iter().collect::<Vec<_>>();
+    let kept_text = |one: &Found, upkeep: &Upkeep| {
+        let end = encrypted::end(one, &found).unwrap_or_default();
+        listed([kept_text(one, upkeep, cluster), end])
+    };
     if let [(found, upkeep)] = all {
-        let text = kept_text(found, upkeep, cluster);
+        let text = kept_text(found, upkeep);
         page.entry(4, Mark::Kept, &format!("{} {text}", kinds::row(kind).name));
+        call_back(page, view, all);
         return;
     }
     let costs = Upkeeps::of(all.iter().map(|(_, upkeep)| upkeep));
-    let head = listed([names::counted(kind, all.len()), money::together(&costs)]);
+    let head = listed([kinds::row(kind).counted(all.len()), money::together(&costs)]);
     page.entry(4, Mark::Kept, &head);
     for (found, upkeep) in all.iter().take(SHOWN) {
-        page.line(6, &kept_text(found, upkeep, cluster));
+        page.line(6, &kept_text(found, upkeep));
     }
     more(page, all.len());
+    call_back(page, view, all);
+}
+
+/// How keys are called back that wait for their deletion.
+fn call_back(page: &mut Page, view: &DeletionView<'_>, all: &[&(&Found, Upkeep)]) {
+    let keys = all.iter().map(|(found, _)| &found.resource);
+    let keys = keys.filter(|resource| resource.is_scheduled()).take(SHOWN);
+    for (words, command) in keys.flat_map(|key| commands::call_back(key, view.region)) {
+        page.line(6, &format!("To {words}:"));
+        page.command(8, &command);
+    }
 }
 
 /// How many are not shown, and where they are.
@@ -145,17 +165,20 @@ pub(super) fn kept_text(found: &Found, upkeep: &Upkeep, cluster: &str) -> String
         OutsideKind::LogGroup => String::new(),
         _ => names::purpose(found, cluster),
     };
-    // These have none.
-    let size = match found.resource.kind {
-        OutsideKind::Key | OutsideKind::DnsRecord => String::new(),
-        _ => size(found.resource.bytes),
-    };
     listed([
         names::short(&found.resource),
-        size,
+        size_of(&found.resource),
         money::monthly(upkeep),
         purpose,
     ])
+}
+
+/// The size of something; nothing for a kind that has none.
+pub(super) fn size_of(resource: &OutsideResource) -> String {
+    match resource.kind {
+        OutsideKind::Key | OutsideKind::DnsRecord => String::new(),
+        _ => size(resource.bytes),
+    }
 }
 
 pub(super) fn size(bytes: Option<u64>) -> String {

@@ -3,13 +3,7 @@
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::text::clean;
 use crate::report::format::grouped;
-use crate::sweep::kinds::row;
 use crate::sweep::{Found, Owner, Purpose};
-
-/// `1 load balancer`, `3 rules of security groups`.
-pub(in crate::report) fn counted(kind: OutsideKind, number: usize) -> String {
-    row(kind).counted(number)
-}
 
 /// What people call it: the name in an ARN, a record without its zone first, a rule with its group. Commands take the whole id.
 pub(in crate::report) fn short(resource: &OutsideResource) -> String {
@@ -25,22 +19,11 @@ pub(in crate::report) fn short(resource: &OutsideResource) -> String {
         OutsideKind::GroupRule if !resource.body.is_empty() => {
             Some(format!("{id} in {}", resource.body))
         }
-        OutsideKind::GroupRule
-        | OutsideKind::Machine
-        | OutsideKind::ClassicLoadBalancer
-        | OutsideKind::SecurityGroup
-        | OutsideKind::Interface
-        | OutsideKind::Volume
-        | OutsideKind::Snapshot
-        | OutsideKind::LogGroup
-        | OutsideKind::DatabaseSnapshot
-        | OutsideKind::Bucket
-        | OutsideKind::Subnet
-        | OutsideKind::RouteTable
-        | OutsideKind::Endpoint
-        | OutsideKind::Peering
-        | OutsideKind::NetworkAcl
-        | OutsideKind::VpnGateway => None,
+        OutsideKind::Address => {
+            let ip = resource.description.as_ref();
+            ip.map(|ip| format!("{ip} ({id})"))
+        }
+        _ => None,
     };
     clean(name.as_deref().unwrap_or(id))
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use super::contents::Contents;
 use super::kept::more;
 use super::page::{Mark, Page, SHOWN, listed};
-use super::{DeletionView, commands, names};
+use super::{DeletionView, commands, encrypted, names};
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::clean;
+use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Owner, Seen, UnknownKind};
 
@@ -34,7 +35,7 @@ pub(super) fn removed(page: &mut Page, view: &DeletionView<'_>, contents: &Conte
         let kinds: BTreeSet<OutsideKind> = kinds(&with_others);
         let counted = kinds.into_iter().map(|kind| {
             let of_kind = with_others.iter().filter(|it| it.resource.kind == kind);
-            names::counted(kind, of_kind.count())
+            row(kind).counted(of_kind.count())
         });
         let text = format!(
             "{}, which AWS removes with what {}, within minutes",
@@ -78,14 +79,38 @@ fn removed_kind(page: &mut Page, view: &DeletionView<'_>, kind: OutsideKind, all
     };
     if let [only] = all {
         page.entry(4, mark, &format!("{} {}{end}", row(kind).name, text(only)));
-        return;
+    } else {
+        let head = format!("{}{end}", row(kind).counted(all.len()));
+        page.entry(4, mark, &head);
+        for found in all.iter().take(SHOWN) {
+            page.line(6, &text(found));
+        }
+        more(page, all.len());
     }
-    let head = format!("{}{end}", names::counted(kind, all.len()));
-    page.entry(4, mark, &head);
-    for found in all.iter().take(SHOWN) {
-        page.line(6, &text(found));
+    lost_with(page, view, all);
+}
+
+/// What can't be read any more when these keys are deleted.
+fn lost_with(page: &mut Page, view: &DeletionView<'_>, keys: &[&Found]) {
+    for key in keys {
+        let all = encrypted::under(key, &view.inventory.found);
+        if all.is_empty() {
+            continue;
+        }
+        let key = names::short(&key.resource);
+        page.line(
+            6,
+            &format!("encrypted under {key}, and not to be read after that:"),
+        );
+        for found in &all {
+            let name = format!(
+                "{} {}",
+                row(found.resource.kind).name,
+                names::short(&found.resource)
+            );
+            page.line(8, &name);
+        }
     }
-    more(page, all.len());
 }
 
 /// What others have in the VPC.
@@ -99,8 +124,20 @@ pub(super) fn foreign(page: &mut Page, view: &DeletionView<'_>, contents: &Conte
         .partition(|found| row(found.resource.kind).holds_network);
     let cluster = &view.plan.cluster;
     if !own.is_empty() {
-        let text = "made by stacks that are gone, and of kinds that are not deleted one by one:";
-        page.entry(2, Mark::Warning, text);
+        let network = if view
+            .plan
+            .steps
+            .iter()
+            .any(|step| step.kind == StackKind::Network)
+        {
+            format!("; {cluster}-network can't be deleted while these are in its VPC")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "made by stacks that are gone, and never deleted by kube-cfn, for the data in them{network}:"
+        );
+        page.entry(2, Mark::Warning, &text);
         rows(page, view, &own);
         delete_commands(page, view, &own, "To delete them");
     }
@@ -153,6 +190,7 @@ fn rows(page: &mut Page, view: &DeletionView<'_>, all: &[&Found]) {
         for found in of_kind.iter().take(SHOWN) {
             let text = listed([
                 format!("{} {}", row(kind).name, names::short(&found.resource)),
+                found.resource.bytes.map(names::size).unwrap_or_default(),
                 names::foreign(found, &view.plan.cluster),
             ]);
             page.line(5, &text);
@@ -167,7 +205,10 @@ pub(super) fn unknown(page: &mut Page, view: &DeletionView<'_>) {
     if all.is_empty() {
         return;
     }
-    let kinds = listed(all.iter().map(|unknown| row(unknown.kind).plural()));
+    let kinds = listed(
+        all.iter()
+            .map(|unknown| row(unknown.kind).plural.to_owned()),
+    );
     page.entry(2, Mark::Warning, &format!("could not look for {kinds}:"));
     for (why, of_kinds) in by_reason(all) {
         page.line(5, &clean(why));

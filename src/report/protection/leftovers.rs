@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::{clean, listed_line};
 use crate::forecast::prices::Prices;
-use crate::report::outside::{counted, short};
+use crate::report::outside::short;
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Inventory, Seen};
 use judge::{is_free_volume, service};
@@ -136,7 +136,7 @@ pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
     }
     let more = numbers.into_iter().filter_map(|(kind, number)| {
         let more = number.checked_sub(SHOWN).filter(|more| *more > 0)?;
-        let text = format!("{} more; -o json lists all", counted(kind?, more));
+        let text = format!("{} more; -o json lists all", row(kind?).counted(more));
         Some(line("!!", &text))
     });
     lines.extend(more);
@@ -165,7 +165,7 @@ fn several<'a>(found: impl Iterator<Item = &'a Found>, why: &str) -> Option<Left
         kind: Some(first.resource.kind),
         text: format!(
             "{}: {}{more}: {why}",
-            counted(first.resource.kind, found.len()),
+            row(first.resource.kind).counted(found.len()),
             names.join(", ")
         ),
         bytes: (bytes > 0).then_some(bytes),

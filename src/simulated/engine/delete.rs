@@ -27,6 +27,9 @@ impl Stack {
         let number = self.number();
         let mut run = Running::new(number, token, Phase::Deleting, log);
         self.delete_resources(&mut run, env, RemovalCause::StackDeleted);
+        for resource in &mut self.resources {
+            resource.retains = false;
+        }
         self.launch(env, at, run, StackStatus::DeleteInProgress);
     }
 
@@ -270,6 +273,7 @@ impl Stack {
                     (RemovalCause::CreateRolledBack, DeletionPolicy::Snapshot) => {
                         DeletionPolicy::Delete
                     }
+                    (_, _) if resource.retains => DeletionPolicy::Retain,
                     (_, deletion_policy) => deletion_policy,
                 };
                 let removal = self.removal(env, resource, deletion_policy, how);

@@ -25,10 +25,7 @@ impl State {
             }
         }
         for nat in self.live("AWS::EC2::NatGateway") {
-            if let Some(subnet) = nat.properties.get("SubnetId").map(text) {
-                let said = format!("Interface for NAT Gateway {}", nat.id);
-                all.push(managed(seed, &nat.id, &subnet, said, BTreeSet::new()));
-            }
+            all.extend(nat_interface(seed, &nat.id, &nat.properties));
         }
         for balancer in self.live("AWS::ElasticLoadBalancingV2::LoadBalancer") {
             all.extend(balancer_interfaces(
@@ -41,13 +38,33 @@ impl State {
             let named = text(&database.properties["DBSubnetGroupName"]);
             let subnets = self.found("AWS::RDS::DBSubnetGroup", &named);
             let subnets = subnets.map(|group| texts(&group.properties["SubnetIds"]));
-            let groups = texts(&database.properties["VPCSecurityGroups"]);
-            if let Some(subnet) = subnets.and_then(|subnets| subnets.into_iter().next()) {
-                let said = "RDSNetworkInterface".to_owned();
-                all.push(managed(seed, &database.id, &subnet, said, groups));
-            }
+            let subnet = subnets.and_then(|subnets| subnets.into_iter().next());
+            all.extend(database_interface(
+                seed,
+                &database.id,
+                &database.properties,
+                subnet,
+            ));
         }
     }
+}
+
+pub(super) fn nat_interface(seed: u64, id: &str, properties: &Value) -> Option<Listed> {
+    let subnet = properties.get("SubnetId").map(text)?;
+    let said = format!("Interface for NAT Gateway {id}");
+    Some(managed(seed, id, &subnet, said, BTreeSet::new()))
+}
+
+/// In one of its subnets.
+pub(super) fn database_interface(
+    seed: u64,
+    id: &str,
+    properties: &Value,
+    subnet: Option<String>,
+) -> Option<Listed> {
+    let groups = texts(&properties["VPCSecurityGroups"]);
+    let said = "RDSNetworkInterface".to_owned();
+    Some(managed(seed, id, &subnet?, said, groups))
 }
 
 /// The interfaces of a load balancer, one a subnet.

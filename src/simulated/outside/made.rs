@@ -168,21 +168,28 @@ impl Simulated {
         self.with_now(|state| state.detach(&id))
     }
 
-    /// Somebody deletes a stack by hand and retains one of its resources: it stays with its tags. Whether there is one.
+    /// The next deletion of a stack retains one of its resources: it stays with its tags. Whether there is one.
     pub fn retain_resource(&self, stack: &str, logical_id: &str) -> bool {
         self.with_now(|state| {
-            let index = state.named(stack);
-            let setting = state.env.setting.clone();
-            let found = index
-                .and_then(|index| state.stacks.get_mut(index))
-                .and_then(|stack| {
-                    let slot = stack.slot(logical_id)?;
-                    let found =
-                        super::of_stacks::listed(&setting, stack, stack.resources.get(slot)?);
-                    stack.resources.get_mut(slot)?.deleted_externally = true;
-                    found
-                });
-            found.map(|found| state.make(found, None, None)).is_some()
+            let stack = state
+                .named(stack)
+                .and_then(|index| state.stacks.get_mut(index));
+            let resource = stack.and_then(|stack| {
+                let slot = stack.slot(logical_id)?;
+                stack.resources.get_mut(slot)
+            });
+            resource.map(|resource| resource.retains = true).is_some()
+        })
+    }
+
+    /// What a stack has, by logical ids.
+    pub fn resources_of(&self, stack: &str) -> Vec<String> {
+        self.with_now(|state| {
+            let stack = state.named(stack).and_then(|index| state.stacks.get(index));
+            let all = stack.into_iter().flat_map(|stack| &stack.resources);
+            all.filter(|resource| resource.exists())
+                .map(|resource| resource.logical_id.clone())
+                .collect()
         })
     }
 }

@@ -53,6 +53,13 @@ fn kind(resource_type: &str) -> Option<OutsideKind> {
         "AWS::EC2::VPCEndpoint" => OutsideKind::Endpoint,
         "AWS::EC2::VPCPeeringConnection" => OutsideKind::Peering,
         "AWS::EC2::NetworkAcl" => OutsideKind::NetworkAcl,
+        "AWS::EC2::NatGateway" => OutsideKind::NatGateway,
+        "AWS::EC2::EIP" => OutsideKind::Address,
+        "AWS::EC2::InternetGateway" | "AWS::EC2::EgressOnlyInternetGateway" => {
+            OutsideKind::InternetGateway
+        }
+        "AWS::EC2::VPC" => OutsideKind::Vpc,
+        "AWS::RDS::DBInstance" => OutsideKind::Database,
         _ => return None,
     })
 }
@@ -73,6 +80,7 @@ pub(in crate::simulated) fn listed(
     let properties = &live.properties;
     let id = match kind {
         OutsideKind::Key => attribute(setting, &resource.kind, &live.id, "Arn", 1),
+        OutsideKind::Address => attribute(setting, &resource.kind, &live.id, "AllocationId", 1),
         _ => live.id.clone(),
     };
     let mut found = OutsideResource::new(kind, id);
@@ -103,9 +111,47 @@ pub(in crate::simulated) fn listed(
             found.uses = texts(&properties["GroupSet"]);
             found.state = Some("available".to_owned());
         }
+        OutsideKind::NatGateway => {
+            found.uses = named("AllocationId").into_iter().collect();
+            found.state = Some("available".to_owned());
+        }
+        OutsideKind::Address => found.description = Some(live.id.clone()),
+        OutsideKind::Vpc => found.vpc = Some(live.id.clone()),
+        OutsideKind::InternetGateway => {
+            found.vpc = attached_to(setting, stack, &live.id).or(found.vpc);
+        }
+        OutsideKind::Database => {
+            found.uses = texts(&properties["VPCSecurityGroups"]);
+            found.state = Some("available".to_owned());
+            found.bytes = gib(&properties["AllocatedStorage"]).map(|gib| gib * GIB);
+        }
+        OutsideKind::Key => found.state = Some("Enabled".to_owned()),
         _ => {}
     }
     Some(found)
+}
+
+/// The VPC that an internet gateway is attached to, by its stack.
+fn attached_to(setting: &Setting, stack: &Stack, gateway: &str) -> Option<String> {
+    let all = stack.resources.iter();
+    let mut attachments =
+        all.filter(|one| one.kind == "AWS::EC2::VPCGatewayAttachment" && one.exists());
+    attachments.find_map(|one| {
+        let properties = now(setting, stack, one);
+        let is_of = properties.get("InternetGatewayId").map(text).as_deref() == Some(gateway);
+        is_of.then(|| properties.get("VpcId").map(text)).flatten()
+    })
+}
+
+/// The subnets of a database, by its stack.
+pub(super) fn database_subnets(setting: &Setting, stack: &Stack, group: &str) -> Vec<String> {
+    let mut all = stack.resources.iter();
+    let group = all.find(|one| one.physical_id.as_deref() == Some(group));
+    group.map_or_else(Vec::new, |one| {
+        texts(&now(setting, stack, one)["SubnetIds"])
+            .into_iter()
+            .collect()
+    })
 }
 
 /// Whether a stack has a resource and the account too.
@@ -132,8 +178,11 @@ impl Live<'_> {
         all
     }
 
-    /// The tags that CloudFormation itself sets.
+    /// The tags that CloudFormation itself sets. It sets none on keys: `cloudFormationSystemTags` of their schema is false.
     pub(super) fn own_tags(&self) -> BTreeMap<String, String> {
+        if self.resource.kind == "AWS::KMS::Key" {
+            return BTreeMap::new();
+        }
         let stack = &self.stack.live;
         let tag = |key: &str, value: &str| (format!("aws:cloudformation:{key}"), value.to_owned());
         BTreeMap::from([
@@ -203,7 +252,12 @@ impl State {
             | OutsideKind::Endpoint
             | OutsideKind::Peering
             | OutsideKind::NetworkAcl
-            | OutsideKind::VpnGateway => {}
+            | OutsideKind::VpnGateway
+            | OutsideKind::NatGateway
+            | OutsideKind::Address
+            | OutsideKind::Database
+            | OutsideKind::InternetGateway
+            | OutsideKind::Vpc => {}
         }
         for one in &mut all {
             let place = one.subnet.as_deref();

@@ -29,6 +29,13 @@ impl State {
             OutsideKind::Machine if thing.is_ending(at) => {
                 resource.state = Some("shutting-down".to_owned());
             }
+            OutsideKind::NatGateway if thing.is_ending(at) => {
+                resource.state = Some("deleting".to_owned());
+            }
+            OutsideKind::Key if thing.is_ending(at) => {
+                resource.state = Some("PendingDeletion".to_owned());
+                resource.ends = thing.ends.map(timestamp);
+            }
             OutsideKind::TargetGroup => self.settle_target_group(&mut resource, at),
             OutsideKind::Volume | OutsideKind::Interface if !resource.by_aws => {
                 let gone = |id: &String| id.starts_with("i-") && !self.has_machine(id, at);
@@ -153,6 +160,12 @@ impl State {
             | OutsideKind::LogGroup
             | OutsideKind::Backup
             | OutsideKind::DatabaseSnapshot
+            | OutsideKind::Database
+            | OutsideKind::NatGateway
+            | OutsideKind::Endpoint
+            | OutsideKind::Peering
+            | OutsideKind::NetworkAcl
+            | OutsideKind::VpnGateway
             | OutsideKind::Key => None,
             OutsideKind::LoadBalancer => protected.then(|| {
                 format!("Load balancer '{id}' cannot be deleted because deletion protection is enabled")
@@ -191,13 +204,52 @@ impl State {
                     "The bucket you tried to delete is not empty".to_owned()
                 })
             }
-            OutsideKind::Subnet
-            | OutsideKind::RouteTable
-            | OutsideKind::Endpoint
-            | OutsideKind::Peering
-            | OutsideKind::NetworkAcl
-            | OutsideKind::VpnGateway => Some(format!("{id} is only ever named")),
+            OutsideKind::Address => {
+                let gateways = self.all_of(OutsideKind::NatGateway, at);
+                let mut gateways = gateways.iter();
+                let is_used = gateways.any(|one| one.resource.uses.contains(id));
+                is_used.then(|| format!("Address {id} is in use."))
+            }
+            OutsideKind::Subnet => self.is_subnet_used(id, at).then(|| {
+                format!("The subnet '{id}' has dependencies and cannot be deleted.")
+            }),
+            OutsideKind::RouteTable => resource
+                .by_aws
+                .then(|| format!("The routeTable '{id}' has dependencies and cannot be deleted.")),
+            OutsideKind::InternetGateway => {
+                let vpc = resource.vpc.as_ref()?;
+                let gateways = self.all_of(OutsideKind::NatGateway, at);
+                let mut gateways = gateways.iter();
+                let is_mapped = gateways.any(|one| one.resource.vpc.as_ref() == Some(vpc));
+                is_mapped.then(|| format!("Network {vpc} has some mapped public address(es)."))
+            }
+            OutsideKind::Vpc => self.is_vpc_used(id, at).then(|| {
+                format!("The vpc '{id}' has dependencies and cannot be deleted.")
+            }),
         }
+    }
+
+    /// Whether something lies in a subnet.
+    fn is_subnet_used(&self, subnet: &str, at: i64) -> bool {
+        let kinds = [
+            OutsideKind::Interface,
+            OutsideKind::Machine,
+            OutsideKind::NatGateway,
+        ];
+        let all = kinds.into_iter().flat_map(|kind| self.all_of(kind, at));
+        all.into_iter()
+            .any(|one| one.subnet.as_deref() == Some(subnet))
+    }
+
+    /// Whether a VPC has anything but what AWS made with it.
+    fn is_vpc_used(&self, vpc: &str, at: i64) -> bool {
+        let kinds = OutsideKind::ALL.into_iter().filter(|kind| holds_vpc(*kind));
+        let mut all = kinds.flat_map(|kind| self.all_of(kind, at));
+        all.any(|one| {
+            let resource = one.resource;
+            let goes_along = resource.by_aws && resource.kind != OutsideKind::Interface;
+            resource.vpc.as_deref() == Some(vpc) && !goes_along
+        })
     }
 
     /// Whether an interface uses a security group, or a rule of another group names it.
@@ -214,7 +266,6 @@ impl State {
 
     /// Why something outside the stacks keeps CloudFormation from deleting a part of a VPC.
     pub(in crate::simulated) fn held_from_outside(&self, physical_id: &str) -> Option<String> {
-        use OutsideKind as K;
         let prefix = physical_id.split('-').next();
         let holds = |thing: &Thing| {
             let resource = &thing.resource;
@@ -222,35 +273,12 @@ impl State {
                 Some("subnet") => thing.subnet.as_deref() == Some(physical_id),
                 Some("vpc") => {
                     let in_it = resource.vpc.as_deref() == Some(physical_id);
-                    let of_it = match resource.kind {
-                        K::Machine
-                        | K::SecurityGroup
-                        | K::Interface
-                        | K::Subnet
-                        | K::RouteTable
-                        | K::Endpoint
-                        | K::Peering
-                        | K::NetworkAcl
-                        | K::VpnGateway => true,
-                        // Their interfaces and groups hold it, not they.
-                        K::LoadBalancer
-                        | K::ClassicLoadBalancer
-                        | K::TargetGroup
-                        | K::GroupRule
-                        | K::Volume
-                        | K::Snapshot
-                        | K::DnsRecord
-                        | K::LogGroup
-                        | K::Backup
-                        | K::DatabaseSnapshot
-                        | K::Bucket
-                        | K::Key => false,
-                    };
+                    let of_it = holds_vpc(resource.kind);
                     in_it && of_it
                 }
                 Some("sg") => match resource.kind {
-                    K::Interface => resource.uses.contains(physical_id),
-                    K::GroupRule => {
+                    OutsideKind::Interface => resource.uses.contains(physical_id),
+                    OutsideKind::GroupRule => {
                         let own = thing.goes_with.as_deref() == Some(physical_id);
                         resource.uses.contains(physical_id) && !own
                     }
@@ -263,4 +291,17 @@ impl State {
         let held = things.any(|thing| !thing.lingers && holds(thing));
         held.then(|| reasons::in_use(&self.env.setting, physical_id))
     }
+}
+
+/// Whether a VPC stays while one is in it: of load balancers their interfaces and groups hold it, not they.
+fn holds_vpc(kind: OutsideKind) -> bool {
+    !matches!(
+        kind,
+        OutsideKind::LoadBalancer
+            | OutsideKind::ClassicLoadBalancer
+            | OutsideKind::TargetGroup
+            | OutsideKind::GroupRule
+            | OutsideKind::Database
+            | OutsideKind::Vpc
+    )
 }

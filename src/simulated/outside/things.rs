@@ -15,6 +15,11 @@ use crate::simulated::stack::timestamp;
 const RELEASE: RangeInclusive<i64> = 60_000..=300_000;
 /// How long a machine shuts down.
 const SHUTDOWN: RangeInclusive<i64> = 15_000..=90_000;
+/// How long a NAT gateway is deleted: minutes, as AWS says.
+const NAT_ENDS: RangeInclusive<i64> = 30_000..=240_000;
+const DAY: i64 = 86_400_000;
+/// Days that a key waits for its deletion where nobody says how many.
+const KEY_WAIT: i64 = 30;
 /// How long a listing may still have a load balancer or target group that is deleted.
 const LISTED_AFTER: RangeInclusive<i64> = 0..=12_000;
 /// How long tagging does not list a new one.
@@ -105,6 +110,24 @@ impl Thing {
         }
     }
 
+    /// The same in a subnet, and taken along by something else.
+    pub(super) fn placed(self, subnet: Option<String>, goes_with: Option<String>) -> Self {
+        Self {
+            subnet,
+            goes_with,
+            ..self
+        }
+    }
+
+    /// The same key when its deletion was scheduled, so many days before.
+    pub(super) fn scheduled(self, at: i64, days: Option<i64>) -> Self {
+        Self {
+            ending: Some(at),
+            ends: Some(at + days.unwrap_or(KEY_WAIT) * DAY),
+            ..self
+        }
+    }
+
     pub(super) fn exists(&self, at: i64) -> bool {
         self.made <= at && self.ends.is_none_or(|end| at < end)
     }
@@ -167,6 +190,8 @@ impl Things {
     pub(super) fn end(&mut self, kind: OutsideKind, id: &str, at: i64, by: RemovedBy) {
         let takes = match kind {
             OutsideKind::Machine => self.chance("shutdown", id, SHUTDOWN),
+            OutsideKind::NatGateway => self.chance("nat", id, NAT_ENDS),
+            OutsideKind::Key => KEY_WAIT * DAY,
             _ => 0,
         };
         let is = |thing: &&mut Thing| {

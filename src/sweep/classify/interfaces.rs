@@ -43,32 +43,66 @@ impl<'a> Context<'a> {
         if !interface.by_aws {
             return None;
         }
-        let named = [OF_NAT, OF_ENDPOINT]
+        let makers = [
+            (OF_NAT, OutsideKind::NatGateway),
+            (OF_ENDPOINT, OutsideKind::Endpoint),
+        ];
+        let named = makers
             .into_iter()
-            .find_map(|start| text.strip_prefix(start));
-        if let Some(maker) = named {
-            return Some(if self.has(maker.trim()) {
-                Place::InStack
-            } else {
-                here
-            });
+            .find_map(|(start, kind)| Some((kind, text.strip_prefix(start)?.trim())));
+        if let Some((kind, maker)) = named {
+            return Some(self.of_maker(kind, maker, interface));
         }
-        if text == OF_DATABASE
-            && interface
-                .uses
-                .iter()
-                .any(|group| self.is_group_of_stack(group))
-        {
-            let start = format!("{}-database-", self.scope.asked.cluster);
-            let is_there = self.scope.resources.iter().any(|id| id.starts_with(&start));
-            let place = if is_there {
-                Place::InStack
-            } else {
-                Place::Outside(Owner::Stack)
-            };
-            return Some(place);
+        if text == OF_DATABASE {
+            return Some(self.of_database(interface));
         }
         Some(here)
+    }
+
+    /// The place of the interface of a NAT gateway or an endpoint: its maker's.
+    fn of_maker(&self, kind: OutsideKind, id: &str, interface: &OutsideResource) -> Place {
+        let here = self.foreign(interface);
+        if self.has(id) {
+            return Place::InStack;
+        }
+        match self.list(kind).iter().find(|maker| maker.id == id) {
+            Some(maker) => match self.place(maker) {
+                Place::Elsewhere => here,
+                place => place,
+            },
+            None => self.released(here, &[kind]),
+        }
+    }
+
+    /// The place of an interface whose maker is not there: AWS releases it within minutes, no matter whose that was. It is not
+    /// known where these kinds of makers could not be listed.
+    fn released(&self, here: Place, makers: &[OutsideKind]) -> Place {
+        let is_known = makers.iter().all(|kind| self.lists.contains_key(kind));
+        match here {
+            Place::Outside(_) if is_known => Place::Outside(Owner::Kubernetes),
+            Place::Outside(_) => Place::Outside(Owner::Unclear),
+            here => here,
+        }
+    }
+
+    /// The place of a database's interface. It goes with a database that is named itself.
+    fn of_database(&self, interface: &OutsideResource) -> Place {
+        let of = |database: &&OutsideResource| !database.uses.is_disjoint(&interface.uses);
+        let mut databases = self.list(OutsideKind::Database).iter().filter(of);
+        if databases.any(|one| self.place(one) == Place::Outside(Owner::Stack)) {
+            return Place::InStack;
+        }
+        let mut groups = interface.uses.iter();
+        if !groups.any(|group| self.is_group_of_stack(group)) {
+            return self.foreign(interface);
+        }
+        let start = format!("{}-database-", self.scope.asked.cluster);
+        let is_there = self.scope.resources.iter().any(|id| id.starts_with(&start));
+        if is_there {
+            Place::InStack
+        } else {
+            Place::Outside(Owner::Stack)
+        }
     }
 
     /// The place of a load balancer's interface. One that a deleted balancer left is released by AWS within minutes: it is
@@ -84,16 +118,11 @@ impl<'a> Context<'a> {
                 place => place,
             };
         }
-        let kinds = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
-        let is_known = kinds.iter().all(|kind| self.lists.contains_key(kind));
-        match here {
-            Place::Outside(_) if interface.by_aws => Place::Outside(if is_known {
-                Owner::Kubernetes
-            } else {
-                Owner::Unclear
-            }),
-            here => here,
+        if interface.by_aws {
+            let makers = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
+            return self.released(here, &makers);
         }
+        here
     }
 
     fn balancer(&self, name: &str) -> Option<&'a OutsideResource> {

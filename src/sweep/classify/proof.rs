@@ -3,6 +3,8 @@
 use super::Context;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
+use crate::sweep::kinds::row;
+use crate::sweep::scope::Scope;
 
 /// In front of the name of a cluster in Kubernetes's tag.
 const OF_CLUSTER: &str = "kubernetes.io/cluster/";
@@ -17,9 +19,36 @@ const CONTROLLER: &str = "elbv2.k8s.aws/cluster";
 /// The VPC CNI's tag of interfaces that it makes beside a machine's first one.
 const NETWORK_PLUGIN: &str = "cluster.k8s.amazonaws.com/name";
 
-/// The stack that made a resource, by its ARN, where CloudFormation says so.
+/// The stack that made a resource, by its ARN, where CloudFormation says so: with a tag, or in its record of a deleted stack.
 pub(in crate::sweep) fn stack_id(resource: &OutsideResource) -> Option<&str> {
-    resource.tag(STACK_ID)
+    resource.tag(STACK_ID).or(resource.left_by.as_deref())
+}
+
+/// Name of the stack and physical id by which CloudFormation's record of deleted stacks may say that one of them left a key:
+/// of a key that no living stack has, and that is not about to go.
+pub(in crate::sweep) fn record_of(
+    key: &OutsideResource,
+    scope: &Scope,
+) -> Option<(String, String)> {
+    let cluster = &scope.asked.cluster;
+    let (_, id) = key.id.split_once(":key/")?;
+    let is_asked = is_named_as_stacks(key, cluster) && !key.is_scheduled();
+    if !is_asked || scope.resources.contains(id) {
+        return None;
+    }
+    let kind = key.tag(TAG_STACK)?;
+    Some((format!("{cluster}-{kind}"), id.to_owned()))
+}
+
+/// Whether a database has the name that CloudFormation gives that of a cluster, and no tag of another one. The part at its
+/// end is random.
+fn is_database_of(database: &OutsideResource, cluster: &str) -> bool {
+    let random = database
+        .id
+        .strip_prefix(&format!("{cluster}-database-database-"));
+    let is_random =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
+    random.is_some_and(is_random) && !is_of_another(database, cluster)
 }
 
 /// Whether a resource has both tags of the cluster's stacks, and belongs to nobody else besides.
@@ -65,29 +94,13 @@ impl Context<'_> {
     pub(super) fn is_of_stack(&self, resource: &OutsideResource) -> bool {
         let cluster = &*self.scope.asked.cluster;
         match resource.kind {
-            // CloudFormation puts its own tags on neither of them (`cloudFormationSystemTags` in their schemas), nor on
-            // snapshots. They are kept for that.
-            OutsideKind::Volume
-            | OutsideKind::Snapshot
-            | OutsideKind::DatabaseSnapshot
-            | OutsideKind::Key => is_named_as_stacks(resource, cluster),
             OutsideKind::Machine => self.is_machine_of_stack(resource),
-            OutsideKind::LoadBalancer
-            | OutsideKind::ClassicLoadBalancer
-            | OutsideKind::TargetGroup
-            | OutsideKind::GroupRule
-            | OutsideKind::SecurityGroup
-            | OutsideKind::Interface
-            | OutsideKind::DnsRecord
-            | OutsideKind::LogGroup
-            | OutsideKind::Backup
-            | OutsideKind::Bucket
-            | OutsideKind::Subnet
-            | OutsideKind::RouteTable
-            | OutsideKind::Endpoint
-            | OutsideKind::Peering
-            | OutsideKind::NetworkAcl
-            | OutsideKind::VpnGateway => is_made_by_stack(resource, cluster),
+            // A database that was restored from a snapshot has the snapshot's tags.
+            OutsideKind::Database => {
+                is_made_by_stack(resource, cluster) || is_database_of(resource, cluster)
+            }
+            kind if row(kind).needs_stack_tag() => is_made_by_stack(resource, cluster),
+            _ => is_named_as_stacks(resource, cluster),
         }
     }
 

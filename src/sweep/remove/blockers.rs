@@ -5,14 +5,17 @@ use super::item::{Item, Progress, Task};
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource};
 use crate::cloud::{Cloud, Store};
 use crate::sweep::classify::{group_of_rule, is_of_balancer};
-use crate::sweep::kinds::row;
+use crate::sweep::kinds::{End, row};
+
+/// What is named of a VPC's contents.
+const SHOWN: usize = 5;
 
 impl<C: Cloud + Store + Outside> Removal<'_, C> {
     /// Why something that is still there was not removed.
     pub(super) fn blocker(&self, item: &Item) -> String {
         let resource = &item.found.resource;
         let users = self.users(resource);
-        let mut parts: Vec<String> = users.iter().map(|user| describe(user, resource)).collect();
+        let mut parts = described(&users, resource);
         if users.is_empty() && !resource.uses.is_empty() && is_attached(resource.kind) {
             let ids: Vec<_> = resource.uses.iter().map(String::as_str).collect();
             parts.push(format!("in use by {}", ids.join(", ")));
@@ -34,19 +37,28 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         parts.join("; ")
     }
 
-    /// Interfaces that use a security group, and rules of other groups that name it.
-    fn users(&self, group: &OutsideResource) -> Vec<&OutsideResource> {
-        if group.kind != OutsideKind::SecurityGroup {
+    /// What may use a resource: of a security group, interfaces and rules of other groups; of a part of a VPC, and of a VPC,
+    /// what lies there and has to go before.
+    fn users(&self, of: &OutsideResource) -> Vec<&OutsideResource> {
+        let list = |kind| self.listing.lists.get(&kind).into_iter().flatten();
+        let row = row(of.kind);
+        if of.kind == OutsideKind::SecurityGroup {
+            let uses = |user: &&OutsideResource| user.uses.contains(&of.id);
+            let other = |rule: &&OutsideResource| {
+                rule.uses.len() > 1 && group_of_rule(rule) != Some(&*of.id)
+            };
+            let interfaces = list(OutsideKind::Interface).filter(uses);
+            let rules = list(OutsideKind::GroupRule).filter(uses).filter(other);
+            return interfaces.chain(rules).collect();
+        }
+        if row.end != End::RemovedOfStack || of.vpc.is_none() {
             return Vec::new();
         }
-        let list = |kind| self.listing.lists.get(&kind).into_iter().flatten();
-        let uses = |user: &&OutsideResource| user.uses.contains(&group.id);
-        let other = |rule: &&OutsideResource| {
-            rule.uses.len() > 1 && group_of_rule(rule) != Some(&*group.id)
-        };
-        let interfaces = list(OutsideKind::Interface).filter(uses);
-        let rules = list(OutsideKind::GroupRule).filter(uses).filter(other);
-        interfaces.chain(rules).collect()
+        let goes_with_vpc =
+            |user: &&OutsideResource| user.by_aws && user.kind != OutsideKind::Interface;
+        let all = row.after.iter().flat_map(|kind| list(*kind));
+        all.filter(|user| user.vpc == of.vpc && !goes_with_vpc(user))
+            .collect()
     }
 
     /// Whether only a change by somebody helps: what keeps it is known, and this removal does not take that away.
@@ -78,9 +90,14 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         balancers.any(|id| text.is_some_and(|text| is_of_balancer(text, id)))
     }
 
-    /// Whether it is attached to a machine or a load balancer that is there and does not go.
+    /// Whether it is attached to something that is there and does not go.
     fn is_attached_to_others(&self, resource: &OutsideResource) -> bool {
-        let kinds = [OutsideKind::Machine, OutsideKind::LoadBalancer];
+        let kinds = [
+            OutsideKind::Machine,
+            OutsideKind::LoadBalancer,
+            OutsideKind::NatGateway,
+            OutsideKind::Interface,
+        ];
         let stays = |kind: OutsideKind, id: &String| {
             let item = self.items.get(&(kind, id.clone()));
             self.listing.has(kind, id) && !item.is_some_and(Item::is_active)
@@ -94,8 +111,28 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
 fn is_attached(kind: OutsideKind) -> bool {
     matches!(
         kind,
-        OutsideKind::Volume | OutsideKind::Interface | OutsideKind::TargetGroup
+        OutsideKind::Volume
+            | OutsideKind::Interface
+            | OutsideKind::TargetGroup
+            | OutsideKind::Address
     )
+}
+
+/// The users of a group, or the first ones in a VPC, in words. What lies in the VPC of a subnet need not be in that subnet.
+fn described(users: &[&OutsideResource], used: &OutsideResource) -> Vec<String> {
+    if used.kind == OutsideKind::SecurityGroup {
+        return users.iter().map(|user| describe(user, used)).collect();
+    }
+    if used.kind != OutsideKind::Vpc {
+        return Vec::new();
+    }
+    let first = users.iter().take(SHOWN).map(|user| {
+        let name = format!("{} {}", row(user.kind).name, user.id);
+        format!("{name}{} is in it", said_of(user))
+    });
+    let more = users.len().checked_sub(SHOWN).filter(|more| *more > 0);
+    let more = more.map(|more| format!("{more} more are in it"));
+    first.chain(more).collect()
 }
 
 /// A user of a group, in words.
@@ -110,11 +147,15 @@ fn describe(user: &OutsideResource, group: &OutsideResource) -> String {
         let holder = holder.map_or_else(String::new, |holder| format!(" of group {holder}"));
         return format!("named by rule {}{holder}", user.id);
     }
-    let text = user.description.as_deref().unwrap_or_default().trim();
-    let text = if text.is_empty() {
+    format!("used by interface {}{}", user.id, said_of(user))
+}
+
+/// What AWS or its maker says of it, in brackets.
+fn said_of(resource: &OutsideResource) -> String {
+    let text = resource.description.as_deref().unwrap_or_default().trim();
+    if text.is_empty() {
         String::new()
     } else {
         format!(" ({text})")
-    };
-    format!("used by interface {}{text}", user.id)
+    }
 }

@@ -74,9 +74,9 @@ pub(super) fn task(found: &Found, wish: Wish<'_>) -> Option<Task> {
             })
         }
         Disposition::Removed => Some(Task::Remove),
-        Disposition::Untouched if row.end == End::Foreign && found.owner == Owner::Stack => {
+        Disposition::Untouched if row.end == End::Named && found.owner == Owner::Stack => {
             Some(Task::Name(format!(
-                "the stack that made it is gone; kube-cfn does not delete a {} itself",
+                "the stack that made it is gone; it holds data, and kube-cfn never deletes a {} itself",
                 row.name
             )))
         }
@@ -90,43 +90,15 @@ pub(super) fn is_kept(found: &Found, wish: Wish<'_>) -> bool {
         Disposition::Kept => true,
         Disposition::Untouched => false,
         Disposition::Removed => {
-            let kind = found.resource.kind;
-            holds_data(kind) && !wish.has_consent(found) && !is_ending(&found.resource)
+            found.row().holds_data && !wish.has_consent(found) && !is_ending(&found.resource)
         }
-    }
-}
-
-fn holds_data(kind: OutsideKind) -> bool {
-    use OutsideKind as K;
-    match kind {
-        K::Volume
-        | K::Snapshot
-        | K::LogGroup
-        | K::Backup
-        | K::DatabaseSnapshot
-        | K::Bucket
-        | K::Key => true,
-        K::Machine
-        | K::LoadBalancer
-        | K::ClassicLoadBalancer
-        | K::TargetGroup
-        | K::GroupRule
-        | K::SecurityGroup
-        | K::Interface
-        | K::DnsRecord
-        | K::Subnet
-        | K::RouteTable
-        | K::Endpoint
-        | K::Peering
-        | K::NetworkAcl
-        | K::VpnGateway => false,
     }
 }
 
 /// DNS records are global: a cluster of the same name in another region may have them.
 fn needs_consent(found: &Found) -> bool {
-    let kind = found.resource.kind;
-    holds_data(kind) || kind == OutsideKind::DnsRecord || found.owner != Owner::Kubernetes
+    let is_record = found.resource.kind == OutsideKind::DnsRecord;
+    found.row().holds_data || is_record || found.owner != Owner::Kubernetes
 }
 
 impl Item {

@@ -25,6 +25,9 @@ pub(super) fn missing(api_call: ApiCall<'_>, code: &str) -> Option<CloudError> {
         ("DBInstanceAutomatedBackupNotFound", _) => format!("automated backup {of}"),
         ("DBSnapshotNotFound", _) => format!("database snapshot {of}"),
         ("ResourceNotFoundException", Service::Logs) => format!("log group {of}"),
+        ("NatGatewayNotFound", _) => format!("NAT gateway {of}"),
+        // Of a VPC.
+        ("Gateway.NotAttached", _) => format!("attachment of {of}"),
         ("NoSuchHostedZone", _) => format!("hosted zone {of}"),
         // EC2 names the kind in the code: `InvalidVolume.NotFound`, `InvalidNetworkInterfaceID.NotFound`.
         (code, Service::Ec2) if code.starts_with("Invalid") && code.ends_with(".NotFound") => {

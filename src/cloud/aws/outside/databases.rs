@@ -1,12 +1,12 @@
-//! What databases leave behind: log groups, which RDS makes and nobody deletes, automated backups of deleted ones, and
-//! manual snapshots. CloudFormation names a database and its last snapshot after stack and resource, so that the name says
+//! Databases, and what they leave behind: log groups, which RDS makes and nobody deletes, automated backups of deleted ones,
+//! and manual snapshots. CloudFormation names a database and its last snapshot after stack and resource, so that the name says
 //! whose it is.
 
 use jiff::Timestamp;
 use roxmltree::Node;
 use serde_json::{Value, json as object};
 
-use super::answer::{List, bytes_of_gib, direct, optional, page, required, tags, time};
+use super::answer::{List, bytes_of_gib, direct, optional, page, required, tags, texts, time};
 use super::tags::OF_STACKS;
 use super::{json, query, tags as cluster_tags, unreadable};
 use crate::cloud::CloudError;
@@ -21,6 +21,12 @@ pub(super) const LOGS_TARGET: &str = "Logs_20140328";
 pub(super) const RDS_VERSION: &str = "2014-10-31";
 /// Where RDS puts the logs of databases.
 const LOGS_OF_DATABASES: &str = "/aws/rds/instance/";
+const INSTANCES: List = List {
+    call: "DescribeDBInstances",
+    path: &["DBInstances"],
+    entry: "DBInstance",
+    next: "Marker",
+};
 const BACKUPS: List = List {
     call: "DescribeDBInstanceAutomatedBackups",
     path: &["DBInstanceAutomatedBackups"],
@@ -98,6 +104,47 @@ fn log_page(answer: &Value) -> Result<(Vec<OutsideResource>, Option<String>), St
         .as_str()
         .filter(|token| !token.is_empty());
     Ok((page?, next.map(str::to_owned)))
+}
+
+/// The databases that are named or tagged as the cluster's, and those in its VPC.
+pub(super) async fn instances(
+    aws: &Aws,
+    scope: &OutsideScope,
+) -> Result<Vec<OutsideResource>, CloudError> {
+    let api_call = ApiCall::new(Service::Rds, INSTANCES.call, "");
+    let all = all_pages(async |next: Option<String>| {
+        let mut parameters = vec![("MaxRecords", "100")];
+        parameters.extend(next.as_deref().map(|marker| ("Marker", marker)));
+        let text = query(aws, (api_call, RDS_VERSION), &parameters).await?;
+        let page = page(&text, INSTANCES, instance).map_err(unreadable(api_call))?;
+        Ok((Some(page.items), page.next))
+    })
+    .await?;
+    let cluster = scope.cluster.as_str();
+    let is_ours = |database: &OutsideResource| {
+        let is_here = scope.vpc.is_some() && database.vpc == scope.vpc;
+        is_here
+            || is_database_of(&database.id, cluster)
+            || cluster_tags::are_of(&database.tags, OF_STACKS, cluster)
+    };
+    Ok(all.into_iter().filter(is_ours).collect())
+}
+
+/// It uses its security groups.
+fn instance(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
+    Ok(OutsideResource {
+        tags: tags(entry, ["TagList", "Tag", "Key", "Value"]),
+        vpc: direct(entry, "DBSubnetGroup").and_then(|group| optional(group, "VpcId")),
+        state: optional(entry, "DBInstanceStatus"),
+        bytes: bytes_of_gib(entry, "AllocatedStorage"),
+        created: time(entry, "InstanceCreateTime"),
+        key: optional(entry, "KmsKeyId"),
+        uses: texts(entry, "VpcSecurityGroups", "VpcSecurityGroupId"),
+        ..OutsideResource::new(
+            OutsideKind::Database,
+            required(entry, "DBInstanceIdentifier")?,
+        )
+    })
 }
 
 /// The automated backups that RDS keeps of the cluster's deleted databases.
@@ -178,6 +225,7 @@ fn snapshot(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
         state: optional(entry, "Status"),
         bytes: bytes_of_gib(entry, "AllocatedStorage"),
         created: time(entry, "SnapshotCreateTime"),
+        key: optional(entry, "KmsKeyId"),
         uses: [database.clone()].into(),
         description: Some(database),
         ..OutsideResource::new(

@@ -143,21 +143,65 @@ pub(super) const NETWORK_ACLS: Listing = Listing {
     always: &[("Filter.2.Name", "default"), ("Filter.2.Value.1", "false")],
     read: answer::network_acl,
 };
-/// Those that are attached to a VPC, or were not let go yet: others hold nothing.
+/// Deleted ones are shown for a while.
 pub(super) const VPN_GATEWAYS: Listing = Listing {
     list: ec2_list("DescribeVpnGateways", &["vpnGatewaySet"]),
     page: None,
     taggers: tags::USUAL,
     vpc: &["attachment.vpc-id"],
     always: &[
-        ("Filter.2.Name", "attachment.state"),
-        ("Filter.2.Value.1", "attaching"),
-        ("Filter.2.Value.2", "attached"),
-        ("Filter.2.Value.3", "detaching"),
+        ("Filter.2.Name", "state"),
+        ("Filter.2.Value.1", "pending"),
+        ("Filter.2.Value.2", "available"),
+        ("Filter.2.Value.3", "deleting"),
     ],
     read: answer::vpn_gateway,
 };
+/// Deleted and failed ones are shown for an hour and hold nothing.
+pub(super) const NAT_GATEWAYS: Listing = Listing {
+    list: ec2_list("DescribeNatGateways", &["natGatewaySet"]),
+    page: Some("1000"),
+    taggers: tags::OF_STACKS,
+    vpc: &["vpc-id"],
+    always: &[
+        ("Filter.2.Name", "state"),
+        ("Filter.2.Value.1", "pending"),
+        ("Filter.2.Value.2", "available"),
+        ("Filter.2.Value.3", "deleting"),
+    ],
+    read: answer::nat_gateway,
+};
+/// They lie in no VPC, whatever they are at.
+pub(super) const ADDRESSES: Listing = Listing {
+    list: ec2_list("DescribeAddresses", &["addressesSet"]),
+    page: None,
+    taggers: tags::OF_STACKS,
+    vpc: &[],
+    always: &[],
+    read: answer::address,
+};
+const INTERNET_GATEWAYS: Listing = Listing {
+    list: ec2_list("DescribeInternetGateways", &["internetGatewaySet"]),
+    page: Some("1000"),
+    taggers: tags::OF_STACKS,
+    vpc: &["attachment.vpc-id"],
+    always: &[],
+    read: answer::internet_gateway,
+};
+/// EC2 has no filter for the VPC of these.
+const EGRESS_GATEWAYS: List = ec2_list(
+    "DescribeEgressOnlyInternetGateways",
+    &["egressOnlyInternetGatewaySet"],
+);
 const VPCS: List = ec2_list("DescribeVpcs", &["vpcSet"]);
+pub(super) const OWN_VPCS: Listing = Listing {
+    list: VPCS,
+    page: Some("1000"),
+    taggers: tags::OF_STACKS,
+    vpc: &[],
+    always: &[],
+    read: answer::vpc,
+};
 const RULES: List = ec2_list("DescribeSecurityGroupRules", &["securityGroupRuleSet"]);
 
 /// The resources of a kind, by id.
@@ -200,6 +244,19 @@ fn placed(found: OutsideResource, scope: &OutsideScope) -> OutsideResource {
 fn is_of(resource: &OutsideResource, listing: &Listing, scope: &OutsideScope) -> bool {
     let in_vpc = !listing.vpc.is_empty() && scope.vpc.is_some() && resource.vpc == scope.vpc;
     in_vpc || tags::are_of(&resource.tags, listing.taggers, &scope.cluster)
+}
+
+/// Internet gateways of both kinds.
+pub(super) async fn internet_gateways(
+    aws: &Aws,
+    scope: &OutsideScope,
+) -> Result<Vec<OutsideResource>, CloudError> {
+    let mut found = listed(aws, &INTERNET_GATEWAYS, scope).await?;
+    let page = [("MaxResults", "255")];
+    let egress_only = read(aws, EGRESS_GATEWAYS, &page, answer::egress_gateway).await?;
+    let ours = egress_only.into_iter();
+    found.extend(ours.filter(|it| is_of(it, &INTERNET_GATEWAYS, scope)));
+    Ok(found)
 }
 
 /// The rules that name another group, of every group that [`GROUPS`] finds.

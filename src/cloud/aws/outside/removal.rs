@@ -5,11 +5,13 @@ use serde_json::{Value, json as object};
 
 use super::balancers::{CLASSIC_VERSION, VERSION};
 use super::databases::{LOGS_TARGET, RDS_VERSION};
-use super::{dns, ec2, json, query, with_action};
+use super::{dns, ec2, json, query, unreadable, with_action};
 use crate::cloud::CloudError;
 use crate::cloud::aws::Aws;
 use crate::cloud::aws::calls::ApiCall;
+use crate::cloud::aws::ec2::VERSION as EC2_VERSION;
 use crate::cloud::aws::kms::{self, TARGET};
+use crate::cloud::aws::signed::xml::{child, elements, parse};
 use crate::cloud::aws::signed::{Tries, json_without_answer};
 use crate::cloud::inspect::KeyState;
 use crate::cloud::limiter::Service;
@@ -17,6 +19,8 @@ use crate::cloud::outside::{OutsideKind, OutsideResource};
 
 /// The longest wait of KMS, in days: until then a deletion can be cancelled.
 const KEY_WAIT_DAYS: u32 = 30;
+/// In front of the id of an egress-only internet gateway, which has no attachment of its own.
+const EGRESS_ONLY: &str = "eigw-";
 
 pub(super) async fn remove(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError> {
     if resource.by_aws {
@@ -64,16 +68,72 @@ async fn by_kind(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError
         }
         OutsideKind::Bucket => delete_bucket(aws, id).await,
         OutsideKind::Key => end_key(aws, id).await,
-        OutsideKind::Subnet
-        | OutsideKind::RouteTable
-        | OutsideKind::Endpoint
-        | OutsideKind::Peering
-        | OutsideKind::NetworkAcl
-        | OutsideKind::VpnGateway => {
-            let why = "neither Kubernetes nor this tool makes one outside the stacks";
-            Err(refused(resource, why))
+        OutsideKind::NatGateway => ec2_call(aws, "DeleteNatGateway", "NatGatewayId", id).await,
+        OutsideKind::Address => ec2_call(aws, "ReleaseAddress", "AllocationId", id).await,
+        OutsideKind::Subnet => ec2_call(aws, "DeleteSubnet", "SubnetId", id).await,
+        OutsideKind::RouteTable => ec2_call(aws, "DeleteRouteTable", "RouteTableId", id).await,
+        OutsideKind::NetworkAcl => ec2_call(aws, "DeleteNetworkAcl", "NetworkAclId", id).await,
+        OutsideKind::Peering => {
+            let call = "DeleteVpcPeeringConnection";
+            ec2_call(aws, call, "VpcPeeringConnectionId", id).await
         }
+        OutsideKind::Endpoint => delete_endpoint(aws, id).await,
+        OutsideKind::VpnGateway => {
+            let calls = ["DetachVpnGateway", "DeleteVpnGateway"];
+            end_gateway(aws, resource, calls, "VpnGatewayId").await
+        }
+        OutsideKind::InternetGateway if id.starts_with(EGRESS_ONLY) => {
+            let call = "DeleteEgressOnlyInternetGateway";
+            ec2_call(aws, call, "EgressOnlyInternetGatewayId", id).await
+        }
+        OutsideKind::InternetGateway => {
+            let calls = ["DetachInternetGateway", "DeleteInternetGateway"];
+            end_gateway(aws, resource, calls, "InternetGatewayId").await
+        }
+        OutsideKind::Vpc => ec2_call(aws, "DeleteVpc", "VpcId", id).await,
+        OutsideKind::Database => Err(refused(resource, "kube-cfn never deletes a database")),
     }
+}
+
+/// Detaches a gateway from its VPC, which AWS wants before, and deletes it.
+async fn end_gateway(
+    aws: &Aws,
+    gateway: &OutsideResource,
+    [detach, delete]: [&'static str; 2],
+    parameter: &str,
+) -> Result<(), CloudError> {
+    if let Some(vpc) = &gateway.vpc {
+        let api_call = ApiCall::new(Service::Ec2, detach, &gateway.id);
+        let parameters = [(parameter, &*gateway.id), ("VpcId", vpc)];
+        let answer = query(aws, (api_call, EC2_VERSION), &parameters).await;
+        CloudError::optional(answer)?;
+    }
+    ec2_call(aws, delete, parameter, &gateway.id).await
+}
+
+/// EC2 says in a good answer that it did not delete one.
+async fn delete_endpoint(aws: &Aws, id: &str) -> Result<(), CloudError> {
+    let api_call = ApiCall::new(Service::Ec2, "DeleteVpcEndpoints", id);
+    let text = query(aws, (api_call, EC2_VERSION), &[("VpcEndpointId.1", id)]).await?;
+    match undeleted(&text).map_err(unreadable(api_call))? {
+        Some((code, _)) if code.ends_with(".NotFound") => Ok(()),
+        Some((code, message)) => Err(CloudError::Refused {
+            operation: api_call.to_string(),
+            message: if message.is_empty() { code } else { message },
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Code and message of the first that was not deleted.
+fn undeleted(xml: &str) -> Result<Option<(String, String)>, String> {
+    let document = parse(xml)?;
+    let error = elements(document.root_element(), "error").next();
+    let error = error.map(|error| {
+        let text = |name| child(error, name).unwrap_or_default();
+        (text("code"), text("message"))
+    });
+    Ok(error)
 }
 
 /// What no call was made for.
@@ -90,7 +150,7 @@ async fn ec2_call(
     parameter: &str,
     id: &str,
 ) -> Result<(), CloudError> {
-    let call = (Service::Ec2, crate::cloud::aws::ec2::VERSION, call);
+    let call = (Service::Ec2, EC2_VERSION, call);
     query_call(aws, call, parameter, id).await
 }
 
@@ -120,12 +180,7 @@ async fn revoke(aws: &Aws, id: &str) -> Result<(), CloudError> {
         ("GroupId", rule.group.as_str()),
         ("SecurityGroupRuleId.1", id),
     ];
-    query(
-        aws,
-        (api_call, crate::cloud::aws::ec2::VERSION),
-        &parameters,
-    )
-    .await?;
+    query(aws, (api_call, EC2_VERSION), &parameters).await?;
     Ok(())
 }
 

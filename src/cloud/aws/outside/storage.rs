@@ -14,9 +14,6 @@ use crate::cloud::aws::kms::{TARGET, moment};
 use crate::cloud::limiter::Service;
 use crate::cloud::outside::{OutsideKind, OutsideResource, OutsideScope};
 
-/// States of a key that waits for its deletion.
-const ENDING: [&str; 2] = ["PendingDeletion", "PendingReplicaDeletion"];
-
 pub(super) async fn buckets(
     aws: &Aws,
     scope: &OutsideScope,
@@ -66,7 +63,7 @@ pub(super) async fn keys(
     Ok(found)
 }
 
-/// A key that is there to stay.
+/// A key that is there, also one that waits for its deletion.
 async fn key(
     aws: &Aws,
     arn: &str,
@@ -78,9 +75,7 @@ async fn key(
         return Ok(None);
     };
     let found = described(arn, &answer).map_err(unreadable(api_call))?;
-    let is_ending = |state: &str| ENDING.contains(&state);
-    let stays = !found.state.as_deref().is_some_and(is_ending);
-    Ok(stays.then_some(OutsideResource { tags, ..found }))
+    Ok(Some(OutsideResource { tags, ..found }))
 }
 
 fn described(arn: &str, answer: &Value) -> Result<OutsideResource, String> {
@@ -93,6 +88,7 @@ fn described(arn: &str, answer: &Value) -> Result<OutsideResource, String> {
     Ok(OutsideResource {
         state: Some(state.to_owned()),
         created: moment(&about["CreationDate"]),
+        ends: moment(&about["DeletionDate"]),
         description: text.map(str::to_owned),
         ..OutsideResource::new(OutsideKind::Key, arn)
     })
@@ -129,7 +125,14 @@ mod tests {
             key.created.map(jiff::Timestamp::as_second),
             Some(1_700_000_000)
         );
-        assert_eq!(key.description, None);
+        assert_eq!((key.description, key.ends), (None, None));
+        let answer = object!({"KeyMetadata": {"KeyState": "PendingDeletion", "DeletionDate": 1_800_000_000.0}});
+        let key = described("arn:k", &answer).expect("an answer");
+        assert!(key.is_scheduled());
+        assert_eq!(
+            key.ends.map(jiff::Timestamp::as_second),
+            Some(1_800_000_000)
+        );
         assert!(described("arn:k", &object!({"KeyMetadata": {}})).is_err());
     }
 }

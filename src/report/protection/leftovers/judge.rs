@@ -5,9 +5,7 @@ use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::duration::age;
 use crate::common::text::clean;
 use crate::forecast::upkeep::upkeep;
-use crate::report::outside::{
-    delete_command, monthly, purpose, revoke_rule, save_volume, short, size,
-};
+use crate::report::outside::{monthly, purpose, save_volume, short, size, steps};
 use crate::sweep::kinds::row;
 use crate::sweep::kubernetes::{Objects, Volume};
 use crate::sweep::{Disposition, Found, Owner, Purpose, Seen};
@@ -43,7 +41,8 @@ fn is_available(resource: &OutsideResource) -> bool {
 impl LeftoverFacts<'_> {
     /// What a resource is left over from; `None` where something uses it, or nothing is known against it.
     pub(super) fn judge(&self, found: &Found) -> Option<Leftover> {
-        if self.is_network_stuck && found.holds_network() {
+        // What is named has commands of its own.
+        if self.is_network_stuck && found.holds_network() && !found.is_left() {
             return Some(self.holding(found));
         }
         let is_doomed = self.has_no_api() && found.disposition == Disposition::Removed;
@@ -65,21 +64,12 @@ impl LeftoverFacts<'_> {
     fn judge_by_kind(&self, found: &Found) -> Option<Leftover> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
-            // Somebody else's; what goes with its group or the controller's object that it is for; what is kept on purpose.
-            (_, Owner::Foreign | Owner::Unclear)
-            | (
-                OutsideKind::GroupRule
-                | OutsideKind::DnsRecord
-                | OutsideKind::Snapshot
-                | OutsideKind::LogGroup
-                | OutsideKind::Backup
-                | OutsideKind::DatabaseSnapshot,
-                _,
-            ) => None,
+            (_, Owner::Foreign | Owner::Unclear) => None,
             (OutsideKind::Machine, _) => self.machine(found),
-            (OutsideKind::Volume, Owner::Kubernetes) => self.volume(found),
             // Its data may be wanted, so a deletion keeps it too.
             (OutsideKind::Volume, Owner::Stack) => Some(self.left(found)),
+            (_, Owner::Stack) => found.is_left().then(|| self.left(found)),
+            (OutsideKind::Volume, Owner::Kubernetes) => self.volume(found),
             (OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer, Owner::Kubernetes) => {
                 self.balancer(found)
             }
@@ -91,25 +81,8 @@ impl LeftoverFacts<'_> {
             (OutsideKind::Interface, Owner::Kubernetes) => (is_available(resource)
                 && !resource.by_aws)
                 .then(|| self.orphaned(found, "is attached to nothing")),
-            (
-                OutsideKind::LoadBalancer
-                | OutsideKind::ClassicLoadBalancer
-                | OutsideKind::SecurityGroup
-                | OutsideKind::TargetGroup
-                | OutsideKind::Interface,
-                Owner::Stack,
-            )
-            | (
-                OutsideKind::Bucket
-                | OutsideKind::Key
-                | OutsideKind::Subnet
-                | OutsideKind::RouteTable
-                | OutsideKind::Endpoint
-                | OutsideKind::Peering
-                | OutsideKind::NetworkAcl
-                | OutsideKind::VpnGateway,
-                _,
-            ) => (found.disposition == Disposition::Removed).then(|| self.left(found)),
+            // What goes with its group or the controller's object that it is for; what is kept on purpose.
+            (_, Owner::Kubernetes) => None,
         }
     }
 
@@ -237,7 +210,7 @@ impl LeftoverFacts<'_> {
         // Its own rules go with it.
         let rules = rules.filter(|one| one.resource.body != *id);
         let first: Vec<String> = rules
-            .map(|one| format!("`{}`", revoke_rule(&one.resource, self.region)))
+            .map(|one| delete(&one.resource, self.region))
             .collect();
         let orphaned = self.orphaned(found, "is used by no network interface");
         let delete = orphaned.next.clone().unwrap_or_default();
@@ -384,12 +357,12 @@ impl LeftoverFacts<'_> {
     }
 
     fn command(&self, resource: &OutsideResource) -> String {
-        let delete = delete_command(resource.kind, &resource.id, self.region);
+        let delete = delete(resource, self.region);
         match resource.kind {
             OutsideKind::Volume => {
                 let save = save_volume(&resource.id, self.region);
                 if is_available(resource) {
-                    return format!("`{save}` keeps what is in it, `{delete}` ends it");
+                    return format!("`{save}` keeps what is in it, {delete} ends it");
                 }
                 let uses: Vec<String> = resource.uses.iter().map(|id| clean(id)).collect();
                 let by = if uses.is_empty() {
@@ -399,30 +372,18 @@ impl LeftoverFacts<'_> {
                 };
                 format!("`{save}` keeps what is in it; it can't be deleted while {by} has it")
             }
-            OutsideKind::GroupRule => format!("`{}`", revoke_rule(resource, self.region)),
-            OutsideKind::Bucket => format!("`{delete}`, once it is empty"),
-            OutsideKind::Key => {
-                format!("`{delete}`; what it encrypts can't be read from then on")
-            }
-            OutsideKind::Machine
-            | OutsideKind::LoadBalancer
-            | OutsideKind::ClassicLoadBalancer
-            | OutsideKind::TargetGroup
-            | OutsideKind::SecurityGroup
-            | OutsideKind::Interface
-            | OutsideKind::Snapshot
-            | OutsideKind::DnsRecord
-            | OutsideKind::LogGroup
-            | OutsideKind::Backup
-            | OutsideKind::DatabaseSnapshot
-            | OutsideKind::Subnet
-            | OutsideKind::RouteTable
-            | OutsideKind::Endpoint
-            | OutsideKind::Peering
-            | OutsideKind::NetworkAcl
-            | OutsideKind::VpnGateway => format!("`{delete}`"),
+            OutsideKind::Bucket => format!("{delete}, once it is empty"),
+            OutsideKind::Key => format!("{delete}; what it encrypts can't be read from then on"),
+            _ => delete,
         }
     }
+}
+
+/// The commands that end one, in their order.
+fn delete(resource: &OutsideResource, region: &str) -> String {
+    let steps = steps(resource, region).into_iter();
+    let steps: Vec<String> = steps.map(|(_, command)| format!("`{command}`")).collect();
+    steps.join(", then ")
 }
 
 /// Whether no single command ends it: AWS does with what it belongs to, or it takes a file.

@@ -52,6 +52,7 @@ pub(super) fn volume(item: Node<'_, '_>) -> Result<OutsideResource, String> {
         state: optional(item, "status"),
         bytes: bytes_of_gib(item, "size"),
         created: time(item, "createTime"),
+        key: optional(item, "kmsKeyId"),
         uses: texts(item, "attachmentSet", "instanceId"),
         ..resource(OutsideKind::Volume, item, "volumeId")?
     })
@@ -62,6 +63,7 @@ pub(super) fn snapshot(item: Node<'_, '_>) -> Result<OutsideResource, String> {
         state: optional(item, "status"),
         bytes: bytes_of_gib(item, "volumeSize"),
         created: time(item, "startTime"),
+        key: optional(item, "kmsKeyId"),
         uses: optional(item, "volumeId").into_iter().collect(),
         description: optional(item, "description"),
         ..resource(OutsideKind::Snapshot, item, "snapshotId")?
@@ -139,17 +141,70 @@ pub(super) fn network_acl(item: Node<'_, '_>) -> Result<OutsideResource, String>
     })
 }
 
-/// It lies in the VPC that it is attached to: it has one at a time, and shows earlier ones as detached.
+/// It lies in the VPC that it is attached to.
 pub(super) fn vpn_gateway(item: Node<'_, '_>) -> Result<OutsideResource, String> {
     let all = direct(item, "attachments").ok_or("an answer with an entry without attachments")?;
-    let mut attached = all.children().filter(|node| {
-        node.is_element() && optional(*node, "state").as_deref() != Some("detached")
-    });
-    let vpc = attached.find_map(|node| optional(node, "vpcId"));
     Ok(OutsideResource {
-        vpc,
+        vpc: attached_to(all),
         state: optional(item, "state"),
         ..resource(OutsideKind::VpnGateway, item, "vpnGatewayId")?
+    })
+}
+
+pub(super) fn internet_gateway(item: Node<'_, '_>) -> Result<OutsideResource, String> {
+    gateway(item, "internetGatewayId")
+}
+
+pub(super) fn egress_gateway(item: Node<'_, '_>) -> Result<OutsideResource, String> {
+    gateway(item, "egressOnlyInternetGatewayId")
+}
+
+fn gateway(item: Node<'_, '_>, id: &str) -> Result<OutsideResource, String> {
+    Ok(OutsideResource {
+        vpc: direct(item, "attachmentSet").and_then(attached_to),
+        ..resource(OutsideKind::InternetGateway, item, id)?
+    })
+}
+
+/// The VPC that a gateway is attached to: it has one at a time, and shows earlier ones as detached.
+fn attached_to(attachments: Node<'_, '_>) -> Option<String> {
+    let is_attached = |node: &Node<'_, '_>| {
+        node.is_element() && optional(*node, "state").as_deref() != Some("detached")
+    };
+    let mut attached = attachments.children().filter(is_attached);
+    attached.find_map(|node| optional(node, "vpcId"))
+}
+
+/// It uses addresses and interfaces. One that is regional, over all zones of its VPC, says so.
+pub(super) fn nat_gateway(item: Node<'_, '_>) -> Result<OutsideResource, String> {
+    let mut uses = texts(item, "natGatewayAddressSet", "allocationId");
+    uses.extend(texts(item, "natGatewayAddressSet", "networkInterfaceId"));
+    Ok(OutsideResource {
+        state: optional(item, "state"),
+        created: time(item, "createTime"),
+        uses,
+        description: optional(item, "availabilityMode").filter(|mode| mode == "regional"),
+        ..resource(OutsideKind::NatGateway, item, "natGatewayId")?
+    })
+}
+
+/// It is used by the machine or the interface that it is at.
+pub(super) fn address(item: Node<'_, '_>) -> Result<OutsideResource, String> {
+    let users = ["instanceId", "networkInterfaceId"].map(|name| optional(item, name));
+    Ok(OutsideResource {
+        uses: users.into_iter().flatten().collect(),
+        description: optional(item, "publicIp"),
+        ..resource(OutsideKind::Address, item, "allocationId")?
+    })
+}
+
+/// Every account begins with a default one.
+pub(super) fn vpc(item: Node<'_, '_>) -> Result<OutsideResource, String> {
+    Ok(OutsideResource {
+        state: optional(item, "state"),
+        description: optional(item, "cidrBlock"),
+        by_aws: is_true(item, "isDefault"),
+        ..resource(OutsideKind::Vpc, item, "vpcId")?
     })
 }
 
