@@ -42,12 +42,21 @@ pub fn only() -> Option<u64> {
     seed.map(|seed| seed.parse().expect("KUBE_CFN_SEED is a number"))
 }
 
-/// Places of `0..all`, as far from each other as they can be; the first and the last are among them.
-pub fn places(all: u64) -> Vec<u64> {
-    spread(all, share(all))
+/// Of how many consecutive ones, about `all`, to make one: where it is not known how many there will be.
+pub fn every(all: usize) -> usize {
+    all / count(all).max(1)
 }
 
-fn spread(all: u64, count: u64) -> Vec<u64> {
+/// Places of `0..all`, as far from each other as they can be; the first and the last are among them.
+pub fn places(all: usize) -> Vec<usize> {
+    spread(all, count(all))
+}
+
+fn count(all: usize) -> usize {
+    usize::try_from(share(all as u64)).expect("no more than all")
+}
+
+fn spread(all: usize, count: usize) -> Vec<usize> {
     let steps = count.saturating_sub(1).max(1);
     (0..count).map(|n| n * (all - 1) / steps).collect()
 }
@@ -56,6 +65,8 @@ fn spread(all: u64, count: u64) -> Vec<u64> {
 fn all_of_them_run_with_full() {
     for all in [0, 1, 6, 200, 2_500] {
         assert_eq!(part(all, true), all);
+    }
+    for all in [0, 1, 6, 200] {
         assert_eq!(spread(all, all), (0..all).collect::<Vec<_>>());
     }
 }
@@ -64,5 +75,5 @@ fn all_of_them_run_with_full() {
 fn one_of_fifty_runs_otherwise_and_six_at_least() {
     let parts = [0, 1, 6, 7, 300, 301, 2_500].map(|all| part(all, false));
     assert_eq!(parts, [0, 1, 6, 6, 6, 7, 50]);
-    assert_eq!(spread(31, part(31, false)), [0, 6, 12, 18, 24, 30]);
+    assert_eq!(spread(31, 6), [0, 6, 12, 18, 24, 30]);
 }
