@@ -3,6 +3,7 @@
 use kube_cfn::cloud::Cloud;
 use serde_json::{Value, json};
 
+use crate::kills::Kills;
 use crate::tools::{ask, creations, events, kubectl};
 use crate::world::World;
 
@@ -66,17 +67,36 @@ async fn an_interrupted_run_detaches_and_the_next_one_finishes() {
     created_once(&world).await;
 }
 
+/// Kills `apply` at its calls: the next run finishes it, and does nothing twice.
+async fn killed_at_its_calls(name: &str, when: &'static str) {
+    let world = World::small(name);
+    let kills = Kills { calls: 30, when };
+    // On the same machine the next run does not wait for the lock of the one before.
+    kills
+        .until_done(&world, &["apply", name, "--yes"], &json!({}), |_| ())
+        .ends(0)
+        .omits("waiting up to");
+    all_complete(&world);
+    created_once(&world).await;
+}
+
 #[tokio::test]
-async fn a_killed_run_leaves_nothing_that_the_next_one_does_twice() {
-    let world = World::small("killed");
+async fn a_run_killed_before_its_calls_is_finished_and_nothing_is_done_twice() {
+    killed_at_its_calls("killed", "before").await;
+}
+
+#[tokio::test]
+async fn a_run_killed_after_its_calls_is_finished_and_nothing_is_done_twice() {
+    killed_at_its_calls("killed-late", "after").await;
+}
+
+#[tokio::test]
+async fn the_lock_of_a_killed_run_is_taken_over_with_its_reason() {
+    let world = World::small("taken-over");
     slow_edge(&world);
-    let mut first = world.spawn(&["apply", "killed", "--yes"]);
-    first.until(&[" base ", " started "]);
+    let mut first = world.spawn(&["apply", "taken-over", "--yes"]);
+    first.until(&[" edge ", " started "]);
     assert_eq!(first.kill().code, None);
-    let mut second = world.spawn(&["apply", "killed", "--yes"]);
-    second.until(&[" edge ", " started "]);
-    assert_eq!(second.kill().code, None);
-    // On the same machine the next run does not wait for its lock.
     world
         .apply()
         .ends(0)

@@ -20,6 +20,7 @@ mod failure;
 mod files;
 mod guards;
 mod interrupted;
+mod kills;
 mod kubernetes;
 mod leftovers;
 mod node;
@@ -33,6 +34,8 @@ mod recovery;
 mod release;
 mod saved;
 mod scaling;
+#[path = "../support/share.rs"]
+mod share;
 mod store;
 mod support;
 mod timeline;

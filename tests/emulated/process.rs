@@ -149,6 +149,11 @@ impl Running {
         self.wait()
     }
 
+    /// Whether it came to its end.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Said {
         let status = self.child.wait().expect("it ends");

@@ -143,10 +143,15 @@ impl World {
 
     /// What the account of this world has and may do, beside the usual (`tests/emulator/aws/account.py`).
     pub fn account_facts(&self, facts: &Value) {
-        let file = format!("{}.account", self.account());
         let half = self.path("account");
         fs::write(&half, facts.to_string()).expect("written");
-        fs::copy(&half, self.rules.with_file_name(file)).expect("written");
+        fs::copy(&half, self.account_file("account")).expect("written");
+    }
+
+    /// A file of this world's account in the rules directory: `account`, `held`.
+    pub fn account_file(&self, kind: &str) -> PathBuf {
+        self.rules
+            .with_file_name(format!("{}.{kind}", self.account()))
     }
 
     /// The machine of control-plane node a answers that its certificates have so many days left.

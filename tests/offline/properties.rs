@@ -17,6 +17,8 @@ use std::ops::Range;
 
 use kube_cfn::simulated::Library;
 
+use crate::support::share;
+
 /// Seeds of each quarter; the quarters run side by side.
 const QUARTER: u64 = 2_500;
 
@@ -28,11 +30,9 @@ fn play(seed: u64, library: &Library, verbose: bool) -> Result<(), String> {
 
 fn keep(seeds: Range<u64>) {
     let library = Library::default();
-    let only = std::env::var("KUBE_CFN_SEED").ok();
-    let only: Option<u64> = only.map(|seed| seed.parse().unwrap());
-    let verbose = only.is_some();
+    let verbose = share::only().is_some();
     let mut broken = Vec::new();
-    for seed in seeds.filter(|seed| only.is_none_or(|only| only == *seed)) {
+    for seed in share::seeds(seeds) {
         if let Err(why) = play(seed, &library, verbose) {
             broken.push(format!(
                 "{why}\n  KUBE_CFN_SEED={seed} cargo test --test offline properties"

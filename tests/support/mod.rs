@@ -1,4 +1,5 @@
 //! Helpers that several test modules share.
 
 pub mod golden;
+pub mod share;
 pub mod specs;

@@ -30,12 +30,12 @@ def main():
     os.environ.update(GATEWAY_PORT=str(port), BIND_HOST="127.0.0.1", SFTP_ENABLED="0", IOT_MTLS_ENABLED="0",
                       S3_DATA_DIR=str(state / "s3"), STATE_DIR=str(state / "state"))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    servers, accounts = _install(state)
+    servers, front = _install(state)
     threading.Thread(target=_announce, args=(state, port), daemon=True).start()
     parent = os.getppid()
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     try:
-        asyncio.run(_serve(listener, accounts))
+        asyncio.run(_serve(listener, front))
     finally:
         servers.stop_all()
         if os.getppid() != parent:
@@ -46,6 +46,7 @@ def _install(state):
     from . import changesets, drift, records, releases, replacing, resources, reverting, strict, tagging, validation
     from .account import Accounts
     from .engine import Engine
+    from .holding import Holding
     from .pace import Pace
     from .postgres import Servers
     from .resources.autoscaling import instances_of
@@ -70,10 +71,11 @@ def _install(state):
     commands.install(rules)
     accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
-    return servers, accounts
+    holding = Holding(accounts, Path(os.environ.get("KUBE_CFN_TEST_RULES", state)))
+    return servers, lambda app: holding.front(accounts.front(app))
 
 
-async def _serve(listener, accounts):
+async def _serve(listener, front):
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -86,7 +88,7 @@ async def _serve(listener, accounts):
     config.graceful_timeout = 0.2
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    await serve(accounts.front(app), config, shutdown_trigger=stop.wait)
+    await serve(front(app), config, shutdown_trigger=stop.wait)
 
 
 def _announce(state, port):

@@ -12,6 +12,7 @@ directory, a JSON object that is read again at every question.
 `caller`        ARN of the caller, in place of the root user
 `denied`        IAM actions that a policy of the caller denies; `notAllowed`: that none allows
 `refuses`       API actions that answer AccessDenied (`refusals.py`)
+`holds`         which calls get no answer (`holding.py`)
 `interfacesStay`, `tagsStay`, `terminating`: real seconds, in place of AWS's divided by the speed, that interfaces of a
                 deleted load balancer stay, that tagging still lists a deleted one, that an instance takes to terminate
 """
@@ -30,7 +31,7 @@ ACCESS_BLOCK = "/v20180820/configuration/publicAccessBlock"
 # AWS's defaults of 2026, but for vCPUs: new accounts have 5, those that run clusters have asked for more.
 DEFAULTS = {"L-0263D0A3": 5, "L-F678F1CE": 5, "L-1216C47A": 640, "L-34B43A08": 640}
 KNOWN = {"quotas", "applied", "zones", "notOffered", "databases", "accessBlock", "defaultVpc", "caller", "denied",
-         "notAllowed", "refuses", "interfacesStay", "tagsStay", "terminating"}
+         "notAllowed", "refuses", "holds", "interfacesStay", "tagsStay", "terminating"}
 
 
 class Accounts:
@@ -146,13 +147,13 @@ class Accounts:
         async def answered(scope, receive, send):
             if scope["type"] != "http":
                 return await app(scope, receive, send)
-            headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+            headers = headers_of(scope)
             target = headers.get("x-amz-target", "")
             if target.startswith(QUOTAS):
-                body = json.loads(await _body(receive) or b"{}")
-                status, kind, text = self._quota(target.removeprefix(QUOTAS), _account(headers), body)
+                body = json.loads(await body_of(receive) or b"{}")
+                status, kind, text = self._quota(target.removeprefix(QUOTAS), caller_of(headers), body)
             elif scope["path"] == ACCESS_BLOCK:
-                status, kind, text = self._access_block(_account(headers), headers)
+                status, kind, text = self._access_block(caller_of(headers), headers)
             else:
                 return await app(scope, receive, send)
             await send({"type": "http.response.start", "status": status,
@@ -190,7 +191,11 @@ class Accounts:
         return 200, kind, f"<PublicAccessBlockConfiguration>{inside}</PublicAccessBlockConfiguration>"
 
 
-async def _body(receive):
+def headers_of(scope):
+    return {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+
+
+async def body_of(receive):
     body, more = b"", True
     while more:
         message = await receive()
@@ -199,7 +204,7 @@ async def _body(receive):
     return body
 
 
-def _account(headers):
+def caller_of(headers):
     found = re.search(r"Credential=(\d{12})/", headers.get("authorization", ""))
     return found.group(1) if found else ""
 

@@ -189,7 +189,7 @@ impl World {
     }
 
     /// Runs until the call of this number.
-    pub fn run_cut(&self, number: u32, cut: Cut) {
+    pub fn run_cut(&self, number: usize, cut: Cut) {
         let when = format!("{cut:?}").to_lowercase();
         let number = number.to_string();
         self.command()

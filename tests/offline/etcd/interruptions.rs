@@ -1,4 +1,4 @@
-//! The restore, interrupted before every one of its steps and called again.
+//! The restore, interrupted before every one of its steps (one of so many without `tests/run --full`) and called again.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::world::World;
+use crate::support::share::{every, share};
 
 /// Sourced by bash before the program: kills it before the step of the number in CUT. A step is a command
 /// that changes something, in the program's own words.
@@ -88,15 +89,17 @@ fn snapshot() -> Vec<u8> {
     fs::read(world.object(taken["key"].as_str().unwrap())).unwrap()
 }
 
-/// Cuts `line` before each of its steps and calls it again; each time the end has to be `whole`. Returns the number
-/// of cuts.
-fn cut_everywhere(made: impl Fn() -> World, line: &str, whole: &[String]) -> u32 {
-    for cut in 1.. {
+/// Cuts `line` before each of its steps, of which there are `steps` at least, and calls it again; each time the end has
+/// to be `whole`.
+fn cut_everywhere(made: impl Fn() -> World, line: &str, whole: &[String], steps: usize) {
+    let mut cuts = 0;
+    for cut in (1..).step_by(every(steps)) {
         let world = made();
         let said = world.program_cut('a', line, CUT, cut);
         if said.code == Some(0) {
-            return cut - 1;
+            break;
         }
+        cuts += 1;
         assert_eq!((said.code, &said.result), (None, &Value::Null), "cut {cut}");
         let root = world.root('a');
         let data = root.join("var/lib/etcd/data/member");
@@ -107,7 +110,10 @@ fn cut_everywhere(made: impl Fn() -> World, line: &str, whole: &[String]) -> u32
         world.well('a', line);
         assert_eq!(picture(&root), whole, "cut {cut}");
     }
-    unreachable!("a number of cuts has an end")
+    assert!(
+        cuts >= share(steps as u64),
+        "only {cuts} steps were cut: the steps are not seen"
+    );
 }
 
 #[test]
@@ -125,11 +131,7 @@ fn a_restore_interrupted_at_any_step_can_be_repeated() {
             && whole.contains(&"kube-cfn-boot.service activating".to_owned()),
         "{whole:?}"
     );
-    let cuts = cut_everywhere(|| slot_with(&snapshot, KEY), &line, &whole);
-    assert!(
-        cuts > 30,
-        "only {cuts} steps were cut: the steps are not seen"
-    );
+    cut_everywhere(|| slot_with(&snapshot, KEY), &line, &whole, 31);
 }
 
 #[test]
@@ -158,9 +160,5 @@ fn an_abandoned_restore_interrupted_at_any_step_can_be_repeated() {
             && whole.contains(&"kubelet.service active".to_owned()),
         "{whole:?}"
     );
-    let cuts = cut_everywhere(made, line, &whole);
-    assert!(
-        cuts > 5,
-        "only {cuts} steps were cut: the steps are not seen"
-    );
+    cut_everywhere(made, line, &whole, 6);
 }

@@ -3,14 +3,20 @@
 
 use super::boot::worker;
 use super::machine::{Machine, assert_same, text};
+use crate::support::share::every;
 use crate::support::specs;
 
-/// Boots `cut` again and again, with a cut before the `share`-th of each `of` calls that are new.
+/// About so many calls does a boot make.
+const CALLS: usize = 60;
+
+/// Boots `cut` again and again, with a cut before the `share`-th of each `of` calls that are new; fewer without
+/// `tests/run --full`.
 fn cut_everywhere(whole: &Machine, cut: &Machine, share: usize, of: usize) {
     for machine in [whole, cut] {
         machine.install_less();
     }
     whole.boots();
+    let of = of * every(CALLS / of);
     cut.cut(share, of);
     let mut cuts = 0;
     loop {

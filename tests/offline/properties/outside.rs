@@ -16,6 +16,8 @@ use kube_cfn::simulated::Library;
 
 use trial::Broken;
 
+use crate::support::share;
+
 /// Seeds of each half; the halves run side by side.
 const HALF: u64 = 400;
 
@@ -32,16 +34,14 @@ fn play(seed: u64, library: &Library, broken: Broken, verbose: bool) -> Result<(
 
 fn failures(seeds: Range<u64>, broken: Broken) -> Vec<String> {
     let library = Library::default();
-    let only = std::env::var("KUBE_CFN_SEED").ok();
-    let only: Option<u64> = only.map(|seed| seed.parse().unwrap());
-    let seeds = seeds.filter(|seed| only.is_none_or(|only| only == *seed));
+    let only = share::only();
     let failing = |seed| {
         let why = play(seed, &library, broken, only.is_some()).err()?;
         Some(format!(
             "seed {seed}: {why}\n  KUBE_CFN_SEED={seed} cargo test --test offline properties::outside"
         ))
     };
-    seeds.filter_map(failing).take(5).collect()
+    share::seeds(seeds).filter_map(failing).take(5).collect()
 }
 
 fn keep(seeds: Range<u64>) {

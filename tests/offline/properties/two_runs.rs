@@ -16,6 +16,8 @@ use kube_cfn::plan::{self, Guard, PlanOptions};
 use kube_cfn::simulated::{Crash, CrashPoint, Faults, Library, Simulated, SimulationConfig};
 use kube_cfn::stacks::{Stack, StackKind, operation_parameter};
 
+use crate::support::share;
+
 use super::clusters::{Family, small, tiny};
 use super::scenario::images;
 
@@ -265,7 +267,7 @@ fn broken(seeds: std::ops::Range<u64>, is_unlocked: bool) -> Vec<String> {
 
 #[test]
 fn two_runs_never_write_both() {
-    let broken = broken(0..400, false);
+    let broken = broken(share::seeds(0..400), false);
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
