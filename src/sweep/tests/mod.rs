@@ -55,6 +55,7 @@ fn scope() -> Scope {
         },
         stacks: [STACK.to_owned()].into(),
         resources: resources.map(str::to_owned).into(),
+        held: Vec::new(),
     }
 }
 

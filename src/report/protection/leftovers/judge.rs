@@ -65,8 +65,13 @@ impl LeftoverFacts<'_> {
     fn judge_by_kind(&self, found: &Found) -> Option<Leftover> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
+            (OutsideKind::Volume, Owner::Kubernetes | Owner::Earlier | Owner::Released) => {
+                self.volume(found)
+            }
+            // Only volumes are these.
+            (_, Owner::Earlier | Owner::Released)
             // Somebody else's; what goes with its group or the controller's object that it is for; what is kept on purpose.
-            (_, Owner::Foreign | Owner::Unclear)
+            | (_, Owner::Foreign | Owner::Unclear)
             | (
                 OutsideKind::GroupRule
                 | OutsideKind::DnsRecord
@@ -77,7 +82,6 @@ impl LeftoverFacts<'_> {
                 _,
             ) => None,
             (OutsideKind::Machine, _) => self.machine(found),
-            (OutsideKind::Volume, Owner::Kubernetes) => self.volume(found),
             // Its data may be wanted, so a deletion keeps it too.
             (OutsideKind::Volume, Owner::Stack) => Some(self.left(found)),
             (OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer, Owner::Kubernetes) => {
@@ -158,7 +162,9 @@ impl LeftoverFacts<'_> {
         let text = match found.owner {
             Owner::Foreign => "is somebody else's, and holds the network",
             Owner::Unclear => "is nobody knows whose, and holds the network",
-            Owner::Kubernetes | Owner::Stack => "is in no stack any more, and holds the network",
+            Owner::Kubernetes | Owner::Stack | Owner::Earlier | Owner::Released => {
+                "is in no stack any more, and holds the network"
+            }
         };
         let resource = &found.resource;
         let name = format!("{} {}", row(resource.kind).name, short(resource));
