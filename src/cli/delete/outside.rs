@@ -249,3 +249,6 @@ async fn look_at_account(
         delete_volumes,
     })
 }
+
+#[cfg(test)]
+mod tests;

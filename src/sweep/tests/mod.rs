@@ -2,6 +2,7 @@
 
 mod answers;
 mod cluster;
+mod obstacles;
 mod orphans;
 mod ownership;
 mod purposes;

@@ -43,7 +43,7 @@ def main():
 
 
 def _install(state):
-    from . import changesets, drift, records, releases, replacing, resources, reverting, strict, tagging, validation
+    from . import changesets, drift, dry_runs, records, releases, replacing, resources, reverting, strict, tagging, validation
     from .account import Accounts
     from .engine import Engine
     from .pace import Pace
@@ -68,6 +68,7 @@ def _install(state):
     validation.install(rules)
     consoles.install(rules)
     commands.install(rules)
+    dry_runs.install()
     accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
     return servers, accounts
