@@ -124,7 +124,7 @@ impl DeleteStep {
     }
 
     /// Whether the template keeps a resource when its stack goes.
-    pub(super) fn keeps(&self, logical_id: &str) -> bool {
+    pub fn keeps(&self, logical_id: &str) -> bool {
         self.policy(logical_id, "").starts_with("Retain")
     }
 

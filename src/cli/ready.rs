@@ -14,7 +14,7 @@ use crate::catalog::durations::Durations;
 use crate::common::duration::elapsed;
 use crate::events::{Event, ReadyPart};
 use crate::kube::{self, Api, Readiness, WaitOptions, WaitResult, WantedCluster};
-use crate::progress::{self, Pace, Style};
+use crate::progress::{self, Commands, Pace, Style};
 
 /// When apply ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -103,7 +103,13 @@ async fn wait_with_progress(
     };
     let (ended, shown) = tokio::join!(
         doing,
-        progress::show(style, events, Pace::default(), Durations::default(), None)
+        progress::show(
+            style,
+            events,
+            Pace::default(),
+            Durations::default(),
+            Commands::default()
+        )
     );
     if let Err(error) = shown {
         eprint(&format!("failed to show the progress: {error}"));

@@ -12,7 +12,7 @@ use crate::cloud::Identity;
 use crate::events::{Event, Outcome};
 use crate::journal::{self, Journal, JournalError, RunHeader};
 use crate::plan::Plan;
-use crate::progress::{self, Pace, Style};
+use crate::progress::{self, Commands, Pace, Style};
 use crate::stacks::StackKind;
 
 /// A name for this run, from which the tokens of its requests derive.
@@ -35,8 +35,8 @@ pub struct ProgressOptions {
     pub durations: Durations,
     /// `None` for what is not recorded: a rehearsal, a watch.
     pub record: Option<RunHeader>,
-    /// The cluster as it is named to a command, where its name alone is not enough.
-    pub argument: Option<String>,
+    /// The commands that are advised, where the cluster's name alone is not enough.
+    pub commands: Commands,
 }
 
 impl ProgressOptions {
@@ -47,7 +47,7 @@ impl ProgressOptions {
             speed: 1.0,
             durations: Durations::builtin(),
             record: None,
-            argument: None,
+            commands: Commands::default(),
         }
     }
 
@@ -96,7 +96,7 @@ pub async fn with_progress(
             events,
             pace,
             options.durations,
-            options.argument
+            options.commands
         )
     );
     if let Err(error) = recorded {

@@ -14,7 +14,7 @@ use crate::common::duration::age;
 use crate::events::Outcome;
 use crate::operation::{self, HolderWatch};
 use crate::plan::{self, Survey};
-use crate::progress::Style;
+use crate::progress::{Commands, Style};
 use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
@@ -40,7 +40,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let places = cluster.places();
     let run = run_id();
     let options = ProgressOptions {
-        argument: Some(cluster.argument()),
+        commands: Commands {
+            argument: Some(cluster.argument()),
+            ..Commands::default()
+        },
         ..ProgressOptions::plain(args.progress)
     };
     let report = run::with_progress(options, async |events| {

@@ -1,9 +1,13 @@
 //! What an account has and may do in its region, asked before anything is made: quotas and what is used of them,
 //! zones, machine types, database classes, the account's access block, rights.
 
+mod principal;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::CloudError;
+
+pub use principal::Principal;
 
 /// Reads of an account that change nothing. Every read returns every page.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]

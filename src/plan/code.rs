@@ -79,6 +79,8 @@ codes! {
     Preflight = "preflight",
     /// The definition or the stack protects the cluster from deletion.
     Protected = "protected",
+    /// What is to be deleted is locked, or the caller may not remove it.
+    RemovalBlocked = "removal-blocked",
     /// A resource was deleted outside CloudFormation.
     ResourceGone = "resource-gone",
     /// Another range of service addresses.

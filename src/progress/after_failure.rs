@@ -175,7 +175,8 @@ impl Model {
 
     /// The command that resumes the run.
     pub(super) fn next(&self) -> String {
-        next(self.verb, self.argument())
+        let again = self.commands.again.clone();
+        again.unwrap_or_else(|| next(self.verb, self.argument()))
     }
 
     /// Whether a stack needs another one, through any number of others.

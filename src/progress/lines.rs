@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Renderer;
 use super::cluster_wait::is_ready;
 use super::failure::{FailureDetail, Reported};
-use super::model::{Model, StackProgress};
+use super::model::{Commands, Model, StackProgress};
 use super::shorten_reason::cause_first;
 use super::sweep::Sweep;
 use super::view::{usual, verdict};
@@ -69,10 +69,10 @@ impl<W: Write> LineRenderer<W> {
         self
     }
 
-    /// With the cluster as commands name it, where its name alone is not enough.
+    /// With the commands that are advised, where the cluster's name alone is not enough.
     #[must_use]
-    pub fn with_argument(mut self, argument: Option<String>) -> Self {
-        self.model.argument = argument;
+    pub fn with_commands(mut self, commands: Commands) -> Self {
+        self.model.commands = commands;
         self
     }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::Renderer;
 use super::failure::{FailureDetail, Reported};
 use super::line::{Line, Mark};
-use super::model::Model;
+use super::model::{Commands, Model};
 use super::sweep::Sweep;
 use super::view::verdict;
 use crate::catalog::durations::Durations;
@@ -65,10 +65,10 @@ impl LiveRenderer {
         self
     }
 
-    /// With the cluster as commands name it, where its name alone is not enough.
+    /// With the commands that are advised, where the cluster's name alone is not enough.
     #[must_use]
-    pub fn with_argument(mut self, argument: Option<String>) -> Self {
-        self.model.argument = argument;
+    pub fn with_commands(mut self, commands: Commands) -> Self {
+        self.model.commands = commands;
         self
     }
 

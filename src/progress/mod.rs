@@ -39,7 +39,7 @@ pub use json::{JsonRenderer, SCHEMA};
 pub use line::{Line, Mark};
 pub use lines::{HEARTBEAT, LineRenderer};
 pub use live::{LiveRenderer, ScreenSize};
-pub use model::Model;
+pub use model::{Commands, Model};
 pub use ticker::Pace;
 
 /// Time between two paintings of the live block.
@@ -105,14 +105,14 @@ pub trait Renderer {
 
 /// Shows the events of a run, or of the wait for a cluster, until their channel closes; then sums up.
 ///
-/// `argument` is the cluster as commands name it; `None` for its name. A reader that went away (`| head`) is no error: the run continues without a screen.
+/// A reader that went away (`| head`) is no error: the run continues without a screen.
 /// Any other failure to write is returned after the channel closed, for the same reason.
 pub async fn show(
     style: Style,
     events: UnboundedReceiver<Event>,
     pace: Pace,
     durations: Durations,
-    argument: Option<String>,
+    commands: Commands,
 ) -> io::Result<()> {
     match style.resolve(Environment::detect()) {
         Style::Json => follow(JsonRenderer::new(io::stdout()), events, pace).await,
@@ -120,7 +120,7 @@ pub async fn show(
             follow(
                 LiveRenderer::on_stderr()
                     .with_durations(durations)
-                    .with_argument(argument),
+                    .with_commands(commands),
                 events,
                 pace,
             )
@@ -130,7 +130,7 @@ pub async fn show(
             follow(
                 LineRenderer::new(io::stderr())
                     .with_durations(durations)
-                    .with_argument(argument),
+                    .with_commands(commands),
                 events,
                 pace,
             )

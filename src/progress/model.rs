@@ -21,8 +21,8 @@ use crate::stacks::StackKind;
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     pub(super) cluster: String,
-    /// As commands name it; `None` for its name.
-    pub(super) argument: Option<String>,
+    /// How commands name it.
+    pub(super) commands: Commands,
     pub(super) verb: Option<Verb>,
     pub(super) started: Option<Timestamp>,
     /// The newest time that any event carried.
@@ -36,6 +36,15 @@ pub struct Model {
     pub(super) wait: Option<ClusterWait>,
     /// Expected durations: they decide what is called slow.
     pub(super) durations: Arc<Durations>,
+}
+
+/// The commands that a screen advises.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commands {
+    /// The cluster as commands name it; `None` for its name.
+    pub argument: Option<String>,
+    /// The command that goes on with the run, with its flags; `None` where the verb and the cluster say it all.
+    pub again: Option<String>,
 }
 
 /// One stack of the run.
@@ -61,7 +70,7 @@ pub(super) struct StackProgress {
 impl Model {
     /// The cluster as commands name it.
     pub(super) fn argument(&self) -> &str {
-        self.argument.as_deref().unwrap_or(&self.cluster)
+        self.commands.argument.as_deref().unwrap_or(&self.cluster)
     }
 
     /// Takes one event in.

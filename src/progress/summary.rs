@@ -136,7 +136,8 @@ impl Model {
                 format!("{cluster}: nothing is moving; {stacks} at rest{bad}")
             }
             Some((_, true)) if !self.has_changed() => match verb {
-                Verb::Delete => format!("{cluster}: nothing to delete"),
+                // Parameters are none of what is counted.
+                Verb::Delete => format!("{cluster}: what was left of it is deleted, in {span}"),
                 Verb::Create | Verb::Update if all == 0 => format!("{cluster}: no stacks"),
                 Verb::Create | Verb::Update => {
                     format!("{cluster}: nothing to do, {stacks} as defined")
@@ -148,10 +149,11 @@ impl Model {
                     (0, _) => String::new(),
                     (done, _) => format!(", {done} outside the stacks"),
                 };
-                format!(
-                    "{cluster}: {} in {span}, {stacks}, {resources}{outside}",
-                    verb.past()
-                )
+                let stacks = match all {
+                    0 => String::new(),
+                    _ => format!(", {stacks}, {resources}"),
+                };
+                format!("{cluster}: {} in {span}{stacks}{outside}", verb.past())
             }
             Some((_, false)) => format!(
                 "{cluster}: {} failed after {span}, {done} of {stacks} done",

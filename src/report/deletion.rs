@@ -3,13 +3,9 @@
 use std::fmt::Write;
 
 use console::Style;
-use jiff::Timestamp;
 
-use crate::access::copy::COPY_KEY;
-use crate::common::duration::age;
 use crate::common::terminal::paint;
-use crate::common::text::{count, listed_line};
-use crate::etcd::Snapshot;
+use crate::common::text::listed_line;
 use crate::events::Retained;
 use crate::forecast::upkeep::has_resources;
 use crate::plan::DeletePlan;
@@ -103,34 +99,6 @@ pub(super) fn key(id: Option<&str>, days: u64, region: &str) -> String {
          can't be read. To keep it: `aws kms cancel-key-deletion --region {region} --key-id {id}`, then \
          `aws kms enable-key --region {region} --key-id {id}`"
     )
-}
-
-/// What goes with the state bucket: the etcd snapshots, and the keys without which the Secrets in them can't be
-/// read; with the commands that save them.
-pub fn state_bucket(
-    bucket: &str,
-    snapshots: &Result<Vec<Snapshot>, String>,
-    region: &str,
-    now: Timestamp,
-) -> String {
-    let copy = |key: &str| format!("`aws s3 cp --region {region} s3://{bucket}/{key} .`");
-    let text = match snapshots {
-        Err(error) => {
-            format!("the etcd snapshots in {bucket} are deleted; they could not be listed: {error}")
-        }
-        Ok(all) => match all.first() {
-            None => format!("{bucket} holds no etcd snapshot"),
-            Some(newest) => format!(
-                "{} in {bucket}, deleted with it. To keep the newest, {} old: {}; and the keys of the Secrets in it, \
-                 which are deleted too (the file is as secret as they are): {}",
-                count(all.len(), "etcd snapshot"),
-                age(now.duration_since(newest.written)),
-                copy(newest.key.as_str()),
-                copy(COPY_KEY)
-            ),
-        },
-    };
-    listed_line("!! ", &text)
 }
 
 /// One line for something that a deletion keeps on purpose.

@@ -1,6 +1,7 @@
 //! What lies outside the stacks as text: what a deletion removes, keeps and leaves alone, what is kept costs from then on,
 //! and what remains at its end.
 
+mod buckets;
 mod commands;
 mod contents;
 mod encrypted;
@@ -10,23 +11,26 @@ mod kept;
 mod kubernetes;
 mod money;
 mod names;
+mod obstacles;
 mod page;
 mod removed;
 
 use crate::cloud::outside::OutsideKind;
 use crate::plan::{Blocked, DeletePlan};
 use crate::report::deletion::Stream;
-use crate::sweep::Inventory;
 use crate::sweep::kinds::row;
 use crate::sweep::kubernetes::Seen;
+use crate::sweep::{Inventory, Obstacles};
 use contents::Contents;
 use page::Page;
 
+pub use buckets::{BucketContents, StateBucket, state_bucket};
 pub(super) use commands::{save_volume, steps};
 pub use end::{orphans, remains};
 pub use json::json;
 pub(super) use money::monthly;
 pub(super) use names::{purpose, short, size};
+pub use obstacles::refusal;
 
 /// How everything is seen that a list does not show.
 const MORE: &str = "`--plan -o json` lists all";
@@ -38,12 +42,18 @@ pub struct DeletionView<'a> {
     pub inventory: &'a Inventory,
     pub kubernetes: &'a Seen,
     pub delete_volumes: bool,
+    /// What keeps something of it from being removed.
+    pub obstacles: &'a Obstacles,
+    /// State buckets that go.
+    pub buckets: &'a [StateBucket],
     pub account: &'a str,
     pub region: &'a str,
     /// Why nothing would be deleted.
     pub refused: Option<&'a Blocked>,
     /// Whether it is accepted that something could not be looked for.
     pub accepts_unknown: bool,
+    /// Whether it is accepted that something can't be removed.
+    pub accepts_obstacles: bool,
     pub stream: Stream,
 }
 
@@ -51,6 +61,7 @@ pub struct DeletionView<'a> {
 pub fn deletion(view: &DeletionView<'_>) -> String {
     let contents = Contents::of(view);
     let mut sections = Page::of(view.stream);
+    obstacles::section(&mut sections, view);
     kubernetes::section(&mut sections, view, &contents);
     removed::removed(&mut sections, view, &contents);
     kept::kept(&mut sections, view, &contents);

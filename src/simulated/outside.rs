@@ -2,6 +2,7 @@
 //! beside what the stacks have, and removed.
 
 mod balancers;
+mod checks;
 mod interfaces;
 mod machines;
 mod made;

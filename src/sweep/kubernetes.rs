@@ -16,6 +16,7 @@ mod look;
 mod retain;
 mod rounds;
 mod services;
+mod volume;
 mod workloads;
 
 use rounds::Run;

@@ -7,16 +7,20 @@ mod inventory;
 pub mod kinds;
 pub mod kubernetes;
 mod listing;
+mod obstacles;
 mod owner;
+mod past;
 mod purpose;
 mod remove;
 mod scope;
 
 pub use inventory::{Found, Inventory, UnknownKind, look};
 pub use kubernetes::Seen;
+pub use obstacles::{Cause, Going, Obstacle, Obstacles, Thing, Unchecked, obstacles};
 pub use owner::{Disposition, Owner, Purpose};
+pub use past::began;
 pub use remove::{Orphan, SweepReport, Turn, Wish, remove};
-pub use scope::Scope;
+pub use scope::{Held, HeldKind, Scope};
 
 #[cfg(test)]
 mod tests;

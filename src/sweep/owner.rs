@@ -15,6 +15,10 @@ pub enum Owner {
     Kubernetes,
     /// A stack of this cluster made it, and does not have it any more: it was detached, kept, or its stack is gone.
     Stack,
+    /// Kubernetes made it for an earlier cluster of the same name.
+    Earlier,
+    /// Kubernetes made it for this cluster, and has no object for it any more.
+    Released,
     /// Somebody else put it into the VPC.
     Foreign,
     /// It may be the cluster's or somebody else's: another cluster of the same name may be there, or what would say it could

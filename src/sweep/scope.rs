@@ -13,6 +13,24 @@ const VPC: &str = "AWS::EC2::VPC";
 /// The network stack's output with its VPC.
 const VPC_OUTPUT: &str = "VpcId";
 
+/// Something in a stack that can be locked against its deletion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The name of the stack.
+    pub stack: String,
+    pub logical_id: String,
+    /// Its physical id.
+    pub id: String,
+    pub kind: HeldKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldKind {
+    /// A load balancer of the second API.
+    Balancer,
+    Database,
+}
+
 /// What a cluster has inside its stacks: all else that is found is outside them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
@@ -21,6 +39,8 @@ pub struct Scope {
     pub stacks: BTreeSet<String>,
     /// Physical ids of their resources.
     pub resources: BTreeSet<String>,
+    /// What of them can be locked.
+    pub held: Vec<Held>,
 }
 
 impl Scope {
@@ -55,12 +75,27 @@ impl Scope {
             if stack.kind == StackKind::Network.to_string() {
                 scope.asked.vpc = vpc(stack, &resources);
             }
-            let there = resources.into_iter().filter(is_there);
-            let ids = there.filter_map(|resource| resource.physical_id);
-            scope.resources.extend(ids);
+            for resource in resources.into_iter().filter(is_there) {
+                scope.held.extend(lockable(stack, &resource));
+                scope.resources.extend(resource.physical_id);
+            }
         }
         Ok(scope)
     }
+}
+
+fn lockable(stack: &LiveStack, resource: &LiveResource) -> Option<Held> {
+    let kind = match resource.resource_type.as_str() {
+        "AWS::ElasticLoadBalancingV2::LoadBalancer" => HeldKind::Balancer,
+        "AWS::RDS::DBInstance" => HeldKind::Database,
+        _ => return None,
+    };
+    Some(Held {
+        stack: stack.name.clone(),
+        logical_id: resource.logical_id.clone(),
+        id: resource.physical_id.clone()?,
+        kind,
+    })
 }
 
 fn is_there(resource: &LiveResource) -> bool {

@@ -5,4 +5,6 @@ mod foreign;
 mod interrupted;
 mod leftovers;
 mod made;
+mod obstacles;
+mod past;
 mod unknown;

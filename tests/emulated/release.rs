@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::apiserver::Outage;
 use crate::apiserver::controllers::Controllers;
 use crate::apiserver::fixtures::{
     CLAIMS, PODS, SERVICES, STATEFUL_SETS, VOLUMES, ebs, pod, service, workload,
 };
+use crate::apiserver::{ApiServer, Outage};
 use crate::kubernetes::Cluster;
 use crate::process::Said;
 use crate::tools::ask;
@@ -215,7 +215,10 @@ fn a_volume_that_can_not_be_protected_refuses_before_the_first_stack() {
     used.delete(&[])
         .ends(5)
         .tells("could not be set to reclaim policy Retain")
-        .tells(&used.volume);
+        .tells(&used.volume)
+        .tells("a webhook, a missing right, a controller")
+        .tells("kubectl patch pv NAME -p")
+        .tells("then run the same command again");
     assert_eq!(used.cluster.world.standing(), before);
     assert_eq!((used.balancers(), used.volumes()), (1, 1));
     assert_eq!(used.cluster.server.objects(SERVICES).len(), 1);
@@ -239,6 +242,39 @@ fn without_an_api_the_load_balancer_goes_through_aws() {
     assert_eq!(used.by_controllers.load(Ordering::SeqCst), 0);
     assert_eq!((used.balancers(), used.volumes()), (0, 1));
     used.is_gone();
+}
+
+/// A tunnel that leads to Kubernetes, which does not say what it has; and one that leads to another cluster.
+#[test]
+fn a_server_that_refuses_or_is_not_trusted_refuses_the_deletion() {
+    let used = Used::new("closed");
+    let before = used.cluster.world.standing();
+    used.cluster.server.deny("list", "persistentvolumes");
+    used.delete(&[])
+        .ends(5)
+        .tells("Kubernetes was not asked through --server")
+        .tells("persistentvolumes")
+        .tells("nothing was deleted");
+    let other = ApiServer::start();
+    let server = other.server();
+    let all = [
+        "delete",
+        "closed",
+        "--confirm",
+        "closed",
+        "--server",
+        &server,
+    ];
+    used.cluster
+        .world
+        .run(&all)
+        .ends(5)
+        .tells("Kubernetes was not asked through --server")
+        .tells("certificate")
+        .tells("leave --server out");
+    assert_eq!(used.cluster.world.standing(), before);
+    assert_eq!((used.balancers(), used.volumes()), (1, 1));
+    assert_eq!(used.policies(), [json!("Delete")]);
 }
 
 /// The program is killed while one of its requests to Kubernetes waits for an answer; the next run goes on from there.

@@ -1,5 +1,9 @@
 //! What `delete` says of what lies outside the stacks, before and after. The stacks are those of `clusters/canary.yaml`.
 
+mod large;
+mod obstacles;
+mod past;
+
 use std::collections::BTreeMap;
 
 use kube_cfn::cloud::outside::{OutsideKind as Kind, OutsideResource};
@@ -9,11 +13,12 @@ use kube_cfn::plan::deletion::DeleteStep;
 use kube_cfn::plan::status::DeleteAction;
 use kube_cfn::plan::{Blocked, Code, DeletePlan};
 use kube_cfn::report::deletion::{self as stacks_text, Stream};
-use kube_cfn::report::outside::{self, DeletionView};
+use kube_cfn::report::outside::{self, DeletionView, StateBucket};
 use kube_cfn::stacks::StackKind;
 use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume, VolumeSource, Workload};
 use kube_cfn::sweep::{
-    Disposition, Found, Inventory, Orphan, Owner, Purpose, Seen, SweepReport, UnknownKind,
+    Disposition, Found, Inventory, Obstacles, Orphan, Owner, Purpose, Seen, SweepReport,
+    UnknownKind,
 };
 use serde_json::{Value, json};
 
@@ -267,6 +272,9 @@ struct Case {
     seen: Seen,
     delete_volumes: bool,
     accepts_unknown: bool,
+    accepts_obstacles: bool,
+    obstacles: Obstacles,
+    buckets: Vec<StateBucket>,
     refused: Option<Blocked>,
 }
 
@@ -281,6 +289,9 @@ impl Case {
             seen: Seen::Objects(objects()),
             delete_volumes: false,
             accepts_unknown: false,
+            accepts_obstacles: false,
+            obstacles: Obstacles::default(),
+            buckets: Vec::new(),
             refused: None,
         }
     }
@@ -295,6 +306,9 @@ impl Case {
             region: REGION,
             refused: self.refused.as_ref(),
             accepts_unknown: self.accepts_unknown,
+            accepts_obstacles: self.accepts_obstacles,
+            obstacles: &self.obstacles,
+            buckets: &self.buckets,
             stream: Stream::Stderr,
         }
     }

@@ -3,24 +3,35 @@
 
 use std::collections::BTreeSet;
 
+use super::buckets::state_buckets;
+use super::flags::Args;
 use crate::apply::{OutsidePlan, Released, RunOutcome, RunReport};
 use crate::cli::api_access::ApiArgs;
 use crate::cli::api_objects;
 use crate::cli::cluster::Cluster;
 use crate::cli::error::CommandError;
 use crate::cloud::CloudError;
-use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::cloud::outside::OutsideKind;
 use crate::common::Clock;
 use crate::events::Emitter;
+use crate::plan::deletion::DeletePlan;
+use crate::plan::status::DeleteAction;
 use crate::plan::{Blocked, Code, Survey};
+use crate::report::outside::StateBucket;
 use crate::sweep::kinds;
 use crate::sweep::kubernetes::{Objects, Volume, Wanted};
-use crate::sweep::{self, Disposition, Found, Inventory, Owner, Purpose, Scope, Seen, kubernetes};
+use crate::sweep::{
+    self, Disposition, Found, Going, Held, Inventory, Obstacles, Owner, Scope, Seen, kubernetes,
+};
 
 /// What was found outside the stacks, before consent.
 pub struct Outside {
     pub plan: OutsidePlan,
     pub seen: Seen,
+    /// What would keep something from being removed.
+    pub obstacles: Obstacles,
+    /// State buckets that go.
+    pub buckets: Vec<StateBucket>,
     /// The name of the API and how it is reached, where it has answered.
     api: Option<(String, ApiArgs)>,
     /// The address that was given for it.
@@ -31,17 +42,32 @@ impl Outside {
     /// Looks at everything; what can't be looked for is in the inventory.
     pub async fn look(
         cluster: &Cluster,
-        survey: &Survey,
-        api: &ApiArgs,
-        delete_volumes: bool,
+        (survey, plan): (&Survey, &DeletePlan),
+        args: &Args,
     ) -> Result<Self, CommandError> {
-        let kubernetes = cluster.api();
-        let (plan, (host, seen)) = futures::join!(
-            look_at_account(cluster, survey, delete_volumes),
-            api_objects::objects(&kubernetes, &survey.found, api, delete_volumes)
+        let (kubernetes, api) = (cluster.api(), &args.api);
+        let (looked, (host, seen)) = futures::join!(
+            look_at_account(cluster, survey, args.delete_volumes),
+            api_objects::objects(&kubernetes, &survey.found, api, args.delete_volumes)
+        );
+        let mut looked = looked?;
+        let shown = &mut looked.shown;
+        shown.tell_past_volumes(sweep::began(&survey.found), &seen);
+        let held = held(plan, &looked.scope);
+        let going = Going {
+            inventory: &looked.shown,
+            delete_volumes: args.delete_volumes,
+            kubernetes: &seen,
+            held: &held,
+        };
+        let (obstacles, buckets) = futures::join!(
+            sweep::obstacles(&cluster.cloud, going, &cluster.identity),
+            state_buckets(cluster, plan, &looked.shown)
         );
         Ok(Self {
-            plan: plan?,
+            obstacles: obstacles?,
+            buckets,
+            plan: looked,
             seen,
             api: host.map(|host| (host, api.clone())),
             server: api.server().map(str::to_owned),
@@ -53,7 +79,7 @@ impl Outside {
         let found = &self.plan.shown.found;
         found
             .iter()
-            .any(|found| matches!(found.owner, Owner::Kubernetes | Owner::Stack))
+            .any(|found| !matches!(found.owner, Owner::Foreign | Owner::Unclear))
     }
 
     /// Whether stacks have left something that this tool names and does not remove.
@@ -168,14 +194,13 @@ impl Outside {
             let is_deleted = self.plan.delete_volumes && one.reclaim_policy != "Retain";
             !is_listed && !is_deleted
         };
-        let unlisted = volumes.iter().filter(stays).filter_map(untagged);
+        let unlisted = volumes.iter().filter(stays).filter_map(Volume::untagged);
         let mut unknown = report.outside.unknown.iter();
         if !unknown.any(|one| one.kind == OutsideKind::Volume) {
             let is_kept = |one: &&Found| {
                 one.resource.kind == OutsideKind::Volume
-                    && one.owner == Owner::Kubernetes
-                    && one.disposition == Disposition::Kept
-                    && !self.plan.delete_volumes
+                    && one.owner != Owner::Unclear
+                    && one.becomes(self.plan.delete_volumes) == Disposition::Kept
             };
             let seen = report.outside.kept.iter();
             let seen: BTreeSet<&str> = seen.map(|one| one.resource.id.as_str()).collect();
@@ -191,21 +216,24 @@ impl Outside {
     }
 }
 
-/// A volume that only its `PersistentVolume` shows.
-fn untagged(volume: &Volume) -> Option<Found> {
-    let purpose = match &volume.claim {
-        Some(claim) => Purpose::Claim(claim.clone()),
-        None => Purpose::Volume(volume.name.clone()),
+/// What stacks have that may be locked and that goes with them. The definition's own protection is lifted with it.
+fn held(plan: &DeletePlan, scope: &Scope) -> Vec<Held> {
+    let is_protected = plan
+        .refused
+        .as_ref()
+        .is_some_and(|why| why.code == Code::Protected);
+    let goes = |held: &&Held| {
+        let mut steps = plan
+            .steps
+            .iter()
+            .filter(|step| step.found.name == held.stack);
+        steps.any(|step| {
+            let is_begun = matches!(step.action, DeleteAction::Follow | DeleteAction::Gone);
+            !is_begun && !step.keeps(&held.logical_id)
+        })
     };
-    Some(Found {
-        resource: OutsideResource {
-            bytes: volume.gib.map(|gib| gib.saturating_mul(1 << 30)),
-            ..OutsideResource::new(OutsideKind::Volume, volume.volume_id.clone()?)
-        },
-        owner: Owner::Kubernetes,
-        purpose: Some(purpose),
-        disposition: Disposition::Kept,
-    })
+    let all = scope.held.iter().filter(|_| !is_protected);
+    all.filter(goes).cloned().collect()
 }
 
 async fn look_at_account(
@@ -221,3 +249,6 @@ async fn look_at_account(
         delete_volumes,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ impl Inspect for Aws {
             Err(CloudError::NotFound(what)) if what.starts_with("bucket ") => return Ok(None),
             blocks => CloudError::optional(blocks)?.unwrap_or_default(),
         };
-        let policy = match policy(self, bucket).await {
+        let policy = match bucket_policy(self, bucket).await {
             Err(CloudError::NotFound(what)) if what.starts_with("bucket ") => return Ok(None),
             policy => CloudError::optional(policy)?,
         };
@@ -55,7 +55,8 @@ async fn blocks(aws: &Aws, bucket: &str) -> Result<BTreeSet<String>, CloudError>
     Ok(on.map(|(name, _)| name.to_owned()).collect())
 }
 
-async fn policy(aws: &Aws, bucket: &str) -> Result<Value, CloudError> {
+/// The policy of a bucket.
+pub(super) async fn bucket_policy(aws: &Aws, bucket: &str) -> Result<Value, CloudError> {
     let api_call = ApiCall::new(Service::S3, "GetBucketPolicy", bucket);
     let request = aws.s3.get_bucket_policy().bucket(bucket);
     let answer = aws.ask(api_call, request.send()).await?;

@@ -6,6 +6,7 @@
 
 mod answer;
 mod balancers;
+mod checks;
 mod databases;
 mod dns;
 mod ec2;

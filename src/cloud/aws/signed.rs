@@ -212,6 +212,10 @@ impl Client {
             return Ok(text);
         }
         let refusal = (protocol.refusal)(&text);
+        // EC2's good answer to a request that it only was to check, with the status 412.
+        if refusal.code.as_deref() == Some("DryRunOperation") {
+            return Ok(text);
+        }
         let error = ErrorText {
             code: refusal.code.as_deref(),
             message: refusal.message.as_deref(),

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 
 use super::needs::{DatabaseNeed, Needs, needs};
-use super::rights::{Group, Principal};
+use super::rights::Group;
 use super::{Check, CheckCode, offers, quotas, rights, taken};
-use crate::cloud::account::RightsQuestion;
+use crate::cloud::account::{Principal, RightsQuestion};
 use crate::cloud::{Account, Cloud, CloudError, Identity, Inspect, Quota};
 use crate::plan::Plan;
 
@@ -270,7 +270,7 @@ impl<C: Cloud + Inspect + Account> Asker<'_, C> {
     }
 
     async fn simulate(&self, groups: Vec<Group>) -> Result<Check, CloudError> {
-        let principal = match rights::principal(&self.identity.caller) {
+        let principal = match Principal::of(&self.identity.caller) {
             Principal::User(arn) => arn,
             Principal::Role(name) => match self.cloud.role_arn(&name).await? {
                 Some(arn) => arn,

@@ -10,32 +10,6 @@ use crate::cloud::account::{Decision, Effect};
 use crate::stacks::{StackKind, operation_parameter, parameter_path};
 use crate::templates::evaluate::partition;
 
-/// Whose policies are asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Principal {
-    /// ARN of a user.
-    User(String),
-    /// Name of a role: the ARN of a session lacks its path.
-    Role(String),
-    /// Nobody whose policies can be simulated, in words.
-    Other(&'static str),
-}
-
-/// From the ARN of a caller.
-pub(super) fn principal(caller: &str) -> Principal {
-    let resource = caller.splitn(6, ':').nth(5).unwrap_or_default();
-    match resource.split_once('/') {
-        Some(("user", _)) => Principal::User(caller.to_owned()),
-        Some(("assumed-role", session)) => {
-            let role = session.split('/').next().unwrap_or(session);
-            Principal::Role(role.to_owned())
-        }
-        Some(("federated-user", _)) => Principal::Other("a federated user"),
-        _ if resource == "root" => Principal::Other("the root user of the account"),
-        _ => Principal::Other("a caller of a kind that is not known"),
-    }
-}
-
 /// Actions that are asked about together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Group {

@@ -82,7 +82,7 @@ impl OutsideView {
     pub fn of(inventory: &Inventory, is_network_stuck: bool) -> Self {
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
-            Owner::Kubernetes | Owner::Stack => true,
+            Owner::Kubernetes | Owner::Stack | Owner::Earlier | Owner::Released => true,
             Owner::Foreign | Owner::Unclear => false,
         };
         let holds = |found: &&Found| is_network_stuck && row(found.resource.kind).holds_network;

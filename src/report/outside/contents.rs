@@ -8,7 +8,7 @@ use crate::forecast::prices::Prices;
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps, left, of_volume, upkeep};
 use crate::sweep::kinds::End;
 use crate::sweep::kubernetes::{Objects, Volume, VolumeSource};
-use crate::sweep::{Disposition, Found, Purpose, Seen};
+use crate::sweep::{Disposition, Found, Owner, Purpose, Seen};
 
 /// Everything, sorted by what becomes of it.
 pub(super) struct Contents<'a> {
@@ -17,6 +17,8 @@ pub(super) struct Contents<'a> {
     /// Kept, but for volumes of claims.
     pub kept: Vec<(&'a Found, Upkeep)>,
     pub kept_volumes: Vec<Disk<'a>>,
+    /// Volumes with its tags that the cluster does not use, kept too.
+    pub past_volumes: Vec<Disk<'a>>,
     /// Volumes that are deleted with their data.
     pub lost_volumes: Vec<Disk<'a>>,
     pub foreign: Vec<&'a Found>,
@@ -52,6 +54,7 @@ impl<'a> Contents<'a> {
             removed: Vec::new(),
             kept: Vec::new(),
             kept_volumes: Vec::new(),
+            past_volumes: Vec::new(),
             lost_volumes: Vec::new(),
             foreign: Vec::new(),
             left: left(view.plan, view.region, &prices),
@@ -83,6 +86,9 @@ impl<'a> Contents<'a> {
             Disposition::Kept | Disposition::Untouched if is_volume && goes_with_claim => {
                 self.lost_volumes.push(disk(found, of_cluster, view, cost));
             }
+            Disposition::Kept if matches!(found.owner, Owner::Earlier | Owner::Released) => {
+                self.past_volumes.push(disk(found, of_cluster, view, cost));
+            }
             Disposition::Kept if is_volume => {
                 self.kept_volumes.push(disk(found, of_cluster, view, cost));
             }
@@ -107,9 +113,9 @@ impl<'a> Contents<'a> {
                 is_ebs: volume.volume_id.is_some(),
                 source: volume.source.clone(),
                 is_untagged: looked && volume.volume_id.is_some(),
-                bytes: volume.gib.map(|gib| gib.saturating_mul(1 << 30)),
+                bytes: volume.bytes(),
                 state: None,
-                purpose: Some(purpose(volume)),
+                purpose: Some(volume.purpose()),
                 words: words(volume),
                 upkeep: match (&volume.volume_id, volume.gib) {
                     (Some(_), Some(gib)) => of_volume(gib, view.region, prices),
@@ -126,7 +132,8 @@ impl<'a> Contents<'a> {
 
     /// What all that is kept costs together.
     pub fn upkeep(&self) -> Upkeeps {
-        let volumes = self.kept_volumes.iter().map(|disk| &disk.upkeep);
+        let volumes = self.kept_volumes.iter().chain(&self.past_volumes);
+        let volumes = volumes.map(|disk| &disk.upkeep);
         let kept = self.kept.iter().map(|(_, upkeep)| upkeep);
         let left = self.left.iter().map(|left| &left.upkeep);
         Upkeeps::of(volumes.chain(kept).chain(left))
@@ -174,13 +181,6 @@ fn by_id(seen: &Seen) -> BTreeMap<&str, &Volume> {
         .collect()
 }
 
-fn purpose(volume: &Volume) -> Purpose {
-    match &volume.claim {
-        Some(claim) => Purpose::Claim(claim.clone()),
-        None => Purpose::Volume(volume.name.clone()),
-    }
-}
-
 fn words(volume: &Volume) -> String {
     match &volume.claim {
         Some(claim) => format!("claim {claim}"),
@@ -204,7 +204,9 @@ fn disk<'a>(
         is_untagged: false,
         bytes: resource.bytes,
         state: resource.state.clone(),
-        purpose: of_claim.map(purpose).or_else(|| found.purpose.clone()),
+        purpose: of_claim
+            .map(Volume::purpose)
+            .or_else(|| found.purpose.clone()),
         words: of_claim.map_or_else(|| names::purpose(found, &view.plan.cluster), words),
         upkeep,
     }

@@ -1,5 +1,6 @@
 //! The end of a deletion: what remains on purpose, and what should be gone and is not.
 
+use super::obstacles::unlock_named;
 use super::page::{SHOWN, command_lines, listed};
 use super::{commands, encrypted, kept, money, names};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
@@ -290,36 +291,12 @@ fn left(orphan: &Orphan, region: &str) -> String {
 /// What to do about something that is still there.
 fn advice(resource: &OutsideResource, why: &str, region: &str) -> String {
     let mut all = commands::delete(resource, region);
-    if let Some(first) = protection(resource, why, region) {
-        all.insert(0, first);
-    }
+    all.splice(0..0, unlock_named(resource, why, region));
     let lines = all.iter().map(|(words, command)| {
         let words = listed_line("   ", &format!("{words}:"));
         format!("\n{words}\n{}", command_lines(5, command))
     });
     lines.collect()
-}
-
-/// How a protection is lifted that AWS names as the reason.
-fn protection(resource: &OutsideResource, why: &str, region: &str) -> Option<commands::Advice> {
-    let id = &resource.id;
-    let why = why.to_lowercase();
-    let is_protected = why.contains("deletion protection") || why.contains("disableapitermination");
-    let command = if !is_protected {
-        return None;
-    } else if resource.kind == OutsideKind::LoadBalancer {
-        format!(
-            "aws elbv2 modify-load-balancer-attributes --region {region} --load-balancer-arn {id} \
-             --attributes Key=deletion_protection.enabled,Value=false"
-        )
-    } else if resource.kind == OutsideKind::Machine {
-        format!(
-            "aws ec2 modify-instance-attribute --region {region} --instance-id {id} --disable-api-termination Value=false"
-        )
-    } else {
-        return None;
-    };
-    Some(("lift its protection", command))
 }
 
 fn foreign(found: &Found, region: &str) -> String {
@@ -332,7 +309,7 @@ fn foreign(found: &Found, region: &str) -> String {
     };
     let whose = match found.owner {
         Owner::Unclear => "was not touched, for it is not known whose it is",
-        Owner::Foreign | Owner::Kubernetes | Owner::Stack => {
+        Owner::Foreign | Owner::Kubernetes | Owner::Stack | Owner::Earlier | Owner::Released => {
             "is somebody else's and was not touched"
         }
     };

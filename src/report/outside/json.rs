@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::buckets::{self, BucketJson};
 use super::contents::{Contents, Disk};
+use super::obstacles::{self, ObstacleJson, UncheckedJson};
 use super::{DeletionView, commands};
 use crate::cloud::StackStatus;
 use crate::cloud::outside::OutsideKind;
@@ -40,6 +42,12 @@ struct DeletionJson<'a> {
     /// What the stacks leave on purpose.
     left: Vec<LeftJson>,
     kubernetes: KubernetesJson<'a>,
+    /// What keeps something from being removed.
+    obstacles: Vec<ObstacleJson<'a>>,
+    /// What could not be asked about that.
+    unchecked: Vec<UncheckedJson<'a>>,
+    /// State buckets that go, with the etcd snapshots in them.
+    state_buckets: Vec<BucketJson<'a>>,
     /// What is somebody else's: never touched.
     foreign: Vec<FoundJson<'a>>,
     unknown: Vec<UnknownJson<'a>>,
@@ -213,8 +221,12 @@ pub fn json<'a>(view: &DeletionView<'a>) -> impl Serialize + use<'a> {
     let kept = contents.kept.iter().map(|(found, _)| *found);
     let own = contents.removed.iter().copied().chain(kept);
     let outside = own.map(|found| found_json(found, view)).collect();
+    let state_buckets = view.buckets.iter();
+    let state_buckets = state_buckets.map(|bucket| buckets::json(bucket, view.region));
     let foreign = contents.foreign.iter();
     let foreign = foreign.map(|found| found_json(found, view)).collect();
+    let kept_volumes = contents.kept_volumes.into_iter();
+    let kept_volumes = kept_volumes.chain(contents.past_volumes);
     DeletionJson {
         schema: SCHEMA,
         cluster: &view.plan.cluster,
@@ -225,9 +237,12 @@ pub fn json<'a>(view: &DeletionView<'a>) -> impl Serialize + use<'a> {
         stacks: view.plan.steps.iter().map(stack).collect(),
         outside,
         lost_volumes: contents.lost_volumes.into_iter().map(disk).collect(),
-        kept_volumes: contents.kept_volumes.into_iter().map(disk).collect(),
+        kept_volumes: kept_volumes.map(disk).collect(),
         left: contents.left.into_iter().map(left).collect(),
         kubernetes: kubernetes(view.kubernetes),
+        obstacles: obstacles::json(view),
+        unchecked: obstacles::unchecked_json(view),
+        state_buckets: state_buckets.collect(),
         foreign,
         unknown: view.inventory.unknown.iter().map(unknown).collect(),
         kept_monthly: total(&cost),

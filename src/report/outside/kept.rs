@@ -12,7 +12,7 @@ use crate::common::text::{clean, count};
 use crate::forecast::prices::{Meter, PriceKey, Prices};
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps};
 use crate::sweep::kubernetes::VolumeSource;
-use crate::sweep::{Found, kinds};
+use crate::sweep::{Found, Owner, kinds};
 
 /// Volumes that are deleted, each of them: their data is gone.
 pub(super) fn lost(page: &mut Page, view: &DeletionView<'_>, contents: &Contents<'_>) {
@@ -56,15 +56,18 @@ pub(super) fn lost(page: &mut Page, view: &DeletionView<'_>, contents: &Contents
 pub(super) fn kept(page: &mut Page, view: &DeletionView<'_>, contents: &Contents<'_>) {
     let Contents {
         kept_volumes,
+        past_volumes,
         kept,
         left,
         ..
     } = contents;
-    if kept_volumes.is_empty() && kept.is_empty() && left.is_empty() {
+    let has_volumes = !kept_volumes.is_empty() || !past_volumes.is_empty();
+    if !has_volumes && kept.is_empty() && left.is_empty() {
         return;
     }
     page.line(2, "kept, with what it costs a month from now on:");
     kept_disks(page, view, kept_volumes);
+    past_disks(page, view, past_volumes);
     for kind in OutsideKind::ALL {
         let of_kind = kept.iter().filter(|(found, _)| found.resource.kind == kind);
         kept_kind(page, view, kind, &of_kind.collect::<Vec<_>>());
@@ -103,6 +106,61 @@ fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
         page.line(6, "To list them later:");
         let command = commands::list_volumes(&view.plan.cluster, view.region);
         page.command(8, &command);
+    }
+}
+
+/// Volumes of an earlier cluster, and those that Kubernetes has let go of: nobody has agreed to their loss.
+fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
+    if all.is_empty() {
+        return;
+    }
+    let costs = Upkeeps::of(all.iter().map(|disk| &disk.upkeep));
+    let which = if all.len() == 1 {
+        "that this cluster does not use"
+    } else {
+        "which this cluster does not use"
+    };
+    let kept = if view.delete_volumes {
+        "; `--delete-volumes` does not delete them"
+    } else {
+        ""
+    };
+    let head = listed([
+        volumes(&all.iter().collect::<Vec<_>>()),
+        money::together(&costs),
+        format!("{which}{kept}:"),
+    ]);
+    page.entry(4, Mark::Kept, &head);
+    for disk in all.iter().take(SHOWN) {
+        page.row(
+            6,
+            &row(disk, true),
+            &format!("{}{}", tail(disk), past(disk)),
+        );
+    }
+    more(page, all.len());
+    page.line(6, "To delete them, where nobody needs the data:");
+    for disk in all.iter().take(SHOWN) {
+        let command = commands::plain(OutsideKind::Volume, &disk.id, view.region);
+        page.command(8, &command);
+    }
+    more(page, all.len());
+}
+
+/// Why a volume is not this cluster's any more.
+fn past(disk: &Disk<'_>) -> String {
+    let Some(found) = disk.found else {
+        return String::new();
+    };
+    match (found.owner, found.resource.created) {
+        (Owner::Earlier, Some(created)) => {
+            format!(
+                ", made on {}, before this cluster",
+                created.strftime("%Y-%m-%d")
+            )
+        }
+        (Owner::Released, _) => ", without a PersistentVolume in it".to_owned(),
+        (_, _) => String::new(),
     }
 }
 

@@ -91,7 +91,9 @@ pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
         Some(Purpose::Database(id)) => format!("database {id}"),
         Some(Purpose::Text(text)) if *text != short(&found.resource) => text.clone(),
         Some(Purpose::Text(_)) | None => match found.owner {
-            Owner::Kubernetes => format!("tagged by Kubernetes as {cluster}'s"),
+            Owner::Kubernetes | Owner::Earlier | Owner::Released => {
+                format!("tagged by Kubernetes as {cluster}'s")
+            }
             Owner::Stack => format!("tagged as {cluster}'s, and in none of its stacks"),
             Owner::Foreign | Owner::Unclear => label(&found.resource),
         },

@@ -69,12 +69,21 @@ impl Simulated {
         });
     }
 
-    /// Deletion protection of a load balancer is switched off.
+    /// Deletion protection of a load balancer, or termination protection of a machine, is switched off.
     pub fn unprotect_outside(&self, id: &str) {
+        self.set_protection_outside(id, false);
+    }
+
+    /// It is switched on.
+    pub fn protect_outside(&self, id: &str) {
+        self.set_protection_outside(id, true);
+    }
+
+    fn set_protection_outside(&self, id: &str, is_on: bool) {
         self.with_now(|state| {
             let all = state.env.outside.all.iter_mut();
             for thing in all.filter(|thing| thing.resource.id == id) {
-                thing.protected = false;
+                thing.protected = is_on;
             }
         });
     }

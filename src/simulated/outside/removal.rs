@@ -153,8 +153,13 @@ impl State {
         let resource = &found.resource;
         let (id, at) = (&resource.id, self.now);
         match resource.kind {
-            OutsideKind::Machine
-            | OutsideKind::ClassicLoadBalancer
+            OutsideKind::Machine => protected.then(|| {
+                format!(
+                    "The instance '{id}' may not be terminated. Modify its 'disableApiTermination' \
+                     instance attribute and try again."
+                )
+            }),
+            OutsideKind::ClassicLoadBalancer
             | OutsideKind::GroupRule
             | OutsideKind::Snapshot
             | OutsideKind::LogGroup

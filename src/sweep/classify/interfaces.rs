@@ -26,9 +26,10 @@ impl<'a> Context<'a> {
             Some(Place::InStack | Place::Outside(Owner::Kubernetes | Owner::Stack)) => {
                 Place::InStack
             }
-            Some(Place::Outside(Owner::Foreign | Owner::Unclear) | Place::Elsewhere) => {
-                self.foreign(interface)
-            }
+            Some(
+                Place::Outside(Owner::Foreign | Owner::Unclear | Owner::Earlier | Owner::Released)
+                | Place::Elsewhere,
+            ) => self.foreign(interface),
             None => self.by_tags(interface),
         }
     }

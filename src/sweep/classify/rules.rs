@@ -28,9 +28,9 @@ impl Context<'_> {
             .collect();
         let outside = groups.iter().find_map(|(_, place)| match place {
             Place::Outside(owner @ (Owner::Kubernetes | Owner::Stack)) => Some(*owner),
-            Place::Outside(Owner::Foreign | Owner::Unclear) | Place::InStack | Place::Elsewhere => {
-                None
-            }
+            Place::Outside(Owner::Foreign | Owner::Unclear | Owner::Earlier | Owner::Released)
+            | Place::InStack
+            | Place::Elsewhere => None,
         });
         if groups.len() < 2 || foreign_groups.len() == groups.len() {
             return Place::Elsewhere;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cluster;
+mod obstacles;
 mod orphans;
 mod ownership;
 mod purposes;
@@ -55,6 +56,7 @@ fn scope() -> Scope {
         },
         stacks: [STACK.to_owned()].into(),
         resources: resources.map(str::to_owned).into(),
+        held: Vec::new(),
     }
 }
 

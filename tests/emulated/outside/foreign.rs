@@ -96,33 +96,3 @@ fn network_goes_when_the_interface_of_others_has_gone() {
     assert_eq!(after.of("stack"), BTreeSet::new());
     assert_eq!(after.of("parameter"), BTreeSet::new());
 }
-
-/// A load balancer of the cluster that may not be deleted: it is named with AWS's reason.
-#[test]
-fn protected_load_balancer_is_named_with_its_reason() {
-    let world = World::small("guarded-lb");
-    world.apply().ends(0);
-    let ours = made::ours(&world);
-    let arn = &ours.of("balancer")[0];
-    let protect = |on: bool| {
-        let value = on.to_string();
-        let attributes = json!({"LoadBalancerArn": arn,
-            "Attributes": [{"Key": "deletion_protection.enabled", "Value": value}]});
-        ask(
-            &world,
-            "elbv2",
-            "modify_load_balancer_attributes",
-            &attributes,
-        );
-    };
-    protect(true);
-    let said = world.delete();
-    said.ends(4)
-        .tells("net-web")
-        .tells("deletion protection is enabled")
-        .tells("!!");
-    assert!(made::list(&world).has(&format!("balancer {arn}")));
-    protect(false);
-    world.delete().ends(0);
-    made::list(&world).has_none_of(&ours.keys_without(&["volume", "snapshot"]));
-}

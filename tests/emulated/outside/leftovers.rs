@@ -10,7 +10,7 @@ use crate::tools::ask;
 use crate::world::World;
 
 /// Deletes a stack without the program, and returns what became of it.
-fn delete_stack(world: &World, kind: &str, retain: &[&str]) -> String {
+pub fn delete_stack(world: &World, kind: &str, retain: &[&str]) -> String {
     let name = format!("{}-{kind}", world.name);
     let about = ask(
         world,
@@ -156,4 +156,29 @@ fn what_stacks_deleted_without_the_program_left_is_shown_and_goes() {
     // CloudFormation puts none of its own tags on keys: nothing proves whose it is.
     assert_eq!(after.of("key"), keys);
     world.delete().ends(0).tells("nothing to delete");
+}
+
+/// Nobody knows the address of the API any more: what Kubernetes made goes by AWS's calls, and that is said.
+#[test]
+fn cluster_whose_edge_is_lost_is_deleted_without_its_api() {
+    let world = World::small("edgeless");
+    world.apply().ends(0);
+    let ours = made::ours(&world);
+    assert_eq!(delete_stack(&world, "edge", &[]), "DELETE_COMPLETE");
+    let before = made::list(&world);
+    let why = "its address is not known, as the edge stack is gone";
+    let server = ["--confirm", "edgeless", "--server", "https://127.0.0.1:1"];
+    world
+        .cluster("delete", &server)
+        .ends(5)
+        .tells(why)
+        .tells("leave --server out");
+    made::list(&world).is(&before);
+    world
+        .delete()
+        .ends(0)
+        .tells(why)
+        .tells("are not protected from the cluster's own controllers")
+        .tells("edgeless is deleted");
+    made::list(&world).has_none_of(&ours.keys_without(&["volume", "snapshot"]));
 }

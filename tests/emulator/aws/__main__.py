@@ -43,7 +43,7 @@ def main():
 
 
 def _install(state):
-    from . import changesets, drift, records, releases, replacing, resources, reverting, strict, tagging, validation
+    from . import changesets, drift, dry_runs, records, releases, replacing, resources, reverting, strict, tagging, validation
     from .account import Accounts
     from .engine import Engine
     from .holding import Holding
@@ -69,6 +69,7 @@ def _install(state):
     validation.install(rules)
     consoles.install(rules)
     commands.install(rules)
+    dry_runs.install()
     accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
     holding = Holding(accounts, Path(os.environ.get("KUBE_CFN_TEST_RULES", state)))

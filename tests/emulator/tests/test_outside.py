@@ -118,6 +118,28 @@ class Balancers(Outside):
         self.assertEqual([{"InstanceId": machine}], one["Instances"])
 
 
+class Locked(Outside):
+    def test_either_protection_of_an_instance_refuses_its_termination(self):
+        machine = EC2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1, SubnetId=self.subnet)["Instances"][0]["InstanceId"]
+        for attribute, name in (("disableApiTermination", "DisableApiTermination"), ("disableApiStop", "DisableApiStop")):
+            value = lambda: EC2.describe_instance_attribute(InstanceId=machine, Attribute=attribute)[name]["Value"]
+            self.assertFalse(value())
+            EC2.modify_instance_attribute(InstanceId=machine, **{name: {"Value": True}})
+            self.assertTrue(value())
+            self.refused("OperationNotPermitted", f"Modify its '{attribute}'", EC2.terminate_instances, InstanceIds=[machine])
+            EC2.modify_instance_attribute(InstanceId=machine, **{name: {"Value": False}})
+        EC2.terminate_instances(InstanceIds=[machine])
+
+    def test_dry_run_checks_the_right_and_removes_nothing(self):
+        group = self.group("dry")
+        self.refused("DryRunOperation", "would have succeeded", EC2.delete_security_group, GroupId=group, DryRun=True)
+        self.account(refuses=["DeleteSecurityGroup"])
+        self.refused("UnauthorizedOperation", "ec2:DeleteSecurityGroup", EC2.delete_security_group, GroupId=group, DryRun=True)
+        self.account()
+        self.assertEqual(1, len(EC2.describe_security_groups(GroupIds=[group])["SecurityGroups"]))
+        EC2.delete_security_group(GroupId=group)
+
+
 class Tagged(Outside):
     def test_tagging_lists_what_balances_in_pages_and_what_was_deleted_for_a_while(self):
         arn, old = self.balancer("tagged"), self.classic("tagged-old")

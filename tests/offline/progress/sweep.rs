@@ -2,7 +2,7 @@
 
 use kube_cfn::events::Verb::Delete;
 use kube_cfn::events::{Event, Outcome, SweepPart};
-use kube_cfn::progress::{LineRenderer, Model, Renderer};
+use kube_cfn::progress::{Commands, LineRenderer, Model, Renderer};
 use kube_cfn::stacks::StackKind::{ControlPlane, Edge, Network};
 
 use super::runs::{Run, at, expected, part, pool};
@@ -329,6 +329,42 @@ fn end_of_a_run_sums_up_what_was_removed_and_what_was_not() {
     );
 }
 
+/// Nothing of parameters is counted, and a run that begins has something to do.
+#[test]
+fn deletion_of_parameters_alone_is_not_nothing() {
+    let run = Run::start(Delete, Vec::new()).finished(4, true);
+    let summary = text(&model(&run).summary(at(4), 80));
+    assert!(
+        summary.starts_with("canary: what was left of it is deleted, in 4s"),
+        "{summary}"
+    );
+    assert!(!summary.contains("nothing to delete"), "{summary}");
+}
+
+#[test]
+fn last_line_names_the_command_with_its_flags() {
+    let again = "kube-cfn delete canary --region eu-west-1 --delete-volumes";
+    let said = |end: i64| {
+        let mut out = Vec::new();
+        let mut log = LineRenderer::new(&mut out).with_commands(Commands {
+            argument: Some("canary --region eu-west-1".to_owned()),
+            again: Some(again.to_owned()),
+        });
+        let events = begun().events.into_iter();
+        for event in events.filter(|event| event.at() <= at(end)) {
+            log.render(&event).unwrap();
+        }
+        log.finish(at(end)).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let text = said(120);
+    assert!(text.contains(&format!("{again}  resumes it")), "{text}");
+    let watch = "kube-cfn watch canary --region eu-west-1  follows it";
+    assert!(text.contains(watch), "{text}");
+    let text = said(205);
+    assert!(text.contains(&format!("{again}  does the rest")), "{text}");
+}
+
 #[test]
 fn deletion_of_a_cluster_without_stacks_says_what_went() {
     let run = Run::start(Delete, Vec::new())
@@ -336,7 +372,7 @@ fn deletion_of_a_cluster_without_stacks_says_what_went() {
         .finished(9, true);
     let summary = text(&model(&run).summary(at(9), 80));
     assert!(
-        summary.starts_with("canary: deleted in 9s, 0 stacks, 0 resources, 3 outside the stacks"),
+        summary.starts_with("canary: deleted in 9s, 3 outside the stacks"),
         "{summary}"
     );
 }

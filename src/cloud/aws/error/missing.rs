@@ -12,6 +12,7 @@ pub(super) fn missing(api_call: ApiCall<'_>, code: &str) -> Option<CloudError> {
         ("DBInstanceNotFound", _) => format!("database {of}"),
         ("NoSuchBucket", _) => format!("bucket {of}"),
         ("NoSuchBucketPolicy", _) => format!("the policy of bucket {of}"),
+        ("ObjectLockConfigurationNotFoundError", _) => format!("Object Lock of bucket {of}"),
         ("NoSuchEntity", _) => format!("{of} in IAM"),
         ("NoSuchKey", _) => format!("object {of}"),
         ("NoSuchPublicAccessBlockConfiguration", _) => {

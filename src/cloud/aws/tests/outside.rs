@@ -1,6 +1,7 @@
 //! What AWS answers about resources outside the stacks: shapes as in its API references, every page, every refusal.
 
 mod balancers;
+mod checks;
 mod dns;
 mod machines;
 mod removing;

@@ -64,12 +64,15 @@ impl LeftoverFacts<'_> {
     fn judge_by_kind(&self, found: &Found) -> Option<Leftover> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
-            (_, Owner::Foreign | Owner::Unclear) => None,
+            (OutsideKind::Volume, Owner::Kubernetes | Owner::Earlier | Owner::Released) => {
+                self.volume(found)
+            }
+            // Only volumes are earlier or released; the rest is somebody else's.
+            (_, Owner::Foreign | Owner::Unclear | Owner::Earlier | Owner::Released) => None,
             (OutsideKind::Machine, _) => self.machine(found),
             // Its data may be wanted, so a deletion keeps it too.
             (OutsideKind::Volume, Owner::Stack) => Some(self.left(found)),
             (_, Owner::Stack) => found.is_left().then(|| self.left(found)),
-            (OutsideKind::Volume, Owner::Kubernetes) => self.volume(found),
             (OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer, Owner::Kubernetes) => {
                 self.balancer(found)
             }
@@ -131,7 +134,9 @@ impl LeftoverFacts<'_> {
         let text = match found.owner {
             Owner::Foreign => "is somebody else's, and holds the network",
             Owner::Unclear => "is nobody knows whose, and holds the network",
-            Owner::Kubernetes | Owner::Stack => "is in no stack any more, and holds the network",
+            Owner::Kubernetes | Owner::Stack | Owner::Earlier | Owner::Released => {
+                "is in no stack any more, and holds the network"
+            }
         };
         let resource = &found.resource;
         let name = format!("{} {}", row(resource.kind).name, short(resource));

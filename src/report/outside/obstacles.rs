@@ -1,0 +1,260 @@
+//! What keeps something from being removed, before consent: what is locked and how the lock is lifted, and rights that the
+//! caller lacks.
+
+use serde::Serialize;
+
+use super::commands::Advice;
+use super::page::{Mark, Page, SHOWN};
+use super::{DeletionView, kept, names};
+use crate::cloud::Lock;
+use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::common::text::{clean, count};
+use crate::plan::{Blocked, Code};
+use crate::sweep::kinds::row;
+use crate::sweep::{Cause, Obstacle, Obstacles, Thing, Unchecked};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ObstacleJson<'a> {
+    /// What it is, in words.
+    thing: &'static str,
+    id: &'a str,
+    /// The stack that has it.
+    stack: Option<&'a str>,
+    lock: Option<Lock>,
+    /// The IAM action that is missing.
+    action: Option<&'a str>,
+    text: String,
+    /// Whether a stack can't be deleted because of it.
+    blocks: bool,
+    commands: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UncheckedJson<'a> {
+    thing: &'static str,
+    id: &'a str,
+    why: &'a str,
+}
+
+/// Obstacles, the ones first that keep a deletion from beginning.
+pub(super) fn section(page: &mut Page, view: &DeletionView<'_>) {
+    let (blocking, others): (Vec<&Obstacle>, Vec<&Obstacle>) =
+        view.obstacles.found.iter().partition(|one| one.blocks);
+    if !blocking.is_empty() {
+        let then = if view.accepts_obstacles {
+            "what needs them gone stays too; that is accepted:"
+        } else {
+            "nothing is deleted before that changes:"
+        };
+        let text = format!("{} in the way, {then}", things(blocking.len()));
+        page.entry(2, Mark::Warning, &text);
+        rows(page, view, &blocking);
+    }
+    if !others.is_empty() {
+        let text = format!(
+            "{} in the way of what no stack needs gone; that stays, and is named at the end:",
+            things(others.len())
+        );
+        page.entry(2, Mark::Warning, &text);
+        rows(page, view, &others);
+    }
+    unchecked(page, &view.obstacles.unchecked);
+}
+
+fn things(number: usize) -> String {
+    let verb = if number == 1 { "is" } else { "are" };
+    format!("{} {verb}", count(number, "obstacle"))
+}
+
+fn rows(page: &mut Page, view: &DeletionView<'_>, all: &[&Obstacle]) {
+    for one in all.iter().take(SHOWN) {
+        page.line(5, &text(one));
+        for (words, command) in advice(one, view.region) {
+            page.line(7, &format!("{words}:"));
+            page.command(9, &command);
+        }
+    }
+    kept::more(page, all.len());
+}
+
+fn unchecked(page: &mut Page, all: &[Unchecked]) {
+    if all.is_empty() {
+        return;
+    }
+    let text =
+        "not known before, as these were not answered; what can't be removed is named at the end:";
+    page.entry(2, Mark::Warning, text);
+    for one in all.iter().take(SHOWN) {
+        let name = named(one.thing, &one.id);
+        page.line(5, &format!("{name}: {}", clean(&one.why)));
+    }
+    kept::more(page, all.len());
+}
+
+/// `load balancer a1b2 (network) of canary-edge: deletion protection is on`.
+fn text(obstacle: &Obstacle) -> String {
+    let of = obstacle.stack.as_ref();
+    let of = of.map_or_else(String::new, |stack| format!(" of {stack}"));
+    match &obstacle.cause {
+        Cause::Lock(lock) => {
+            let why = match lock {
+                Lock::DeletionProtection => "deletion protection is on",
+                Lock::TerminationProtection => "termination protection is on",
+                Lock::StopProtection => "stop protection is on, which refuses a termination too",
+                Lock::ObjectLock => "Object Lock keeps what is in it until its retention ends",
+                Lock::BucketPolicy => "its policy denies everybody to delete it or what is in it",
+            };
+            format!("{}{of}: {why}", named(obstacle.thing, &obstacle.id))
+        }
+        Cause::Right {
+            action,
+            why,
+            number,
+        } => {
+            let what = match obstacle.thing {
+                Thing::Resource(kind) if *number > 1 => row(kind).counted(*number),
+                thing => named(thing, &obstacle.id),
+            };
+            let why = clean(why);
+            let missing = if why.contains(action.as_str()) {
+                String::new()
+            } else {
+                format!(" {action}")
+            };
+            format!("{what}{of}: {why}{missing}; ask for that right, or use another profile")
+        }
+    }
+}
+
+fn named(thing: Thing, id: &str) -> String {
+    let short = match thing {
+        Thing::Resource(kind) => names::short(&OutsideResource::new(kind, id)),
+        Thing::Database => clean(id),
+    };
+    format!("{} {short}", thing.name())
+}
+
+fn advice(obstacle: &Obstacle, region: &str) -> Vec<Advice> {
+    match obstacle.cause {
+        Cause::Lock(lock) => unlock(obstacle.thing, lock, &obstacle.id, region),
+        Cause::Right { .. } => Vec::new(),
+    }
+}
+
+/// How a lock is lifted, or looked at where it can't be.
+fn unlock(thing: Thing, lock: Lock, id: &str, region: &str) -> Vec<Advice> {
+    let lift = "lift its protection";
+    let machine = |attribute: &str| {
+        let command = format!(
+            "aws ec2 modify-instance-attribute --region {region} --instance-id {id} --{attribute} Value=false"
+        );
+        vec![(lift, command)]
+    };
+    match lock {
+        Lock::DeletionProtection if thing == Thing::Database => vec![(
+            lift,
+            format!(
+                "aws rds modify-db-instance --region {region} --db-instance-identifier {id} --no-deletion-protection \
+                 --apply-immediately"
+            ),
+        )],
+        Lock::DeletionProtection => vec![(
+            lift,
+            format!(
+                "aws elbv2 modify-load-balancer-attributes --region {region} --load-balancer-arn {id} \
+                 --attributes Key=deletion_protection.enabled,Value=false"
+            ),
+        )],
+        Lock::TerminationProtection => machine("disable-api-termination"),
+        Lock::StopProtection => machine("disable-api-stop"),
+        Lock::ObjectLock => vec![(
+            "see for how long",
+            format!("aws s3api get-object-lock-configuration --region {region} --bucket {id}"),
+        )],
+        Lock::BucketPolicy => vec![
+            (
+                "see it",
+                format!("aws s3api get-bucket-policy --region {region} --bucket {id}"),
+            ),
+            (
+                "delete it",
+                format!("aws s3api delete-bucket-policy --region {region} --bucket {id}"),
+            ),
+        ],
+    }
+}
+
+/// How a lock is lifted that AWS names as its reason not to remove something.
+pub(super) fn unlock_named(resource: &OutsideResource, why: &str, region: &str) -> Vec<Advice> {
+    let why = why.to_lowercase();
+    let locks = [
+        (
+            OutsideKind::LoadBalancer,
+            "deletion protection",
+            Lock::DeletionProtection,
+        ),
+        (
+            OutsideKind::Machine,
+            "disableapitermination",
+            Lock::TerminationProtection,
+        ),
+        (OutsideKind::Machine, "disableapistop", Lock::StopProtection),
+    ];
+    let named = locks
+        .into_iter()
+        .find(|(kind, words, _)| *kind == resource.kind && why.contains(words));
+    named.map_or_else(Vec::new, |(kind, _, lock)| {
+        unlock(Thing::Resource(kind), lock, &resource.id, region)
+    })
+}
+
+/// Why nothing may be deleted: a stack could not be deleted in the end. `again` is the command.
+pub fn refusal(obstacles: &Obstacles, again: &str) -> Option<Blocked> {
+    let all: Vec<String> = obstacles.blocking().map(text).collect();
+    let rest = all.len().checked_sub(SHOWN).filter(|rest| *rest > 0);
+    let rest = rest.map(|rest| format!("and {rest} more"));
+    let shown = all.iter().take(SHOWN).cloned().chain(rest);
+    let reason = shown.collect::<Vec<_>>().join("; ");
+    (!all.is_empty()).then(|| {
+        Blocked::by_guard(
+            Code::RemovalBlocked,
+            reason,
+            format!(
+                "remove what is in the way, as shown, then run `{again}` again; or `{again} --accept obstacles`: all else is \
+                 deleted, and these stay with the stacks that need them gone"
+            ),
+        )
+    })
+}
+
+pub(super) fn json<'a>(view: &DeletionView<'a>) -> Vec<ObstacleJson<'a>> {
+    let one = |obstacle: &'a Obstacle| {
+        let (lock, action) = match &obstacle.cause {
+            Cause::Lock(lock) => (Some(*lock), None),
+            Cause::Right { action, .. } => (None, Some(action.as_str())),
+        };
+        let commands = advice(obstacle, view.region);
+        ObstacleJson {
+            thing: obstacle.thing.name(),
+            id: &obstacle.id,
+            stack: obstacle.stack.as_deref(),
+            lock,
+            action,
+            text: text(obstacle),
+            blocks: obstacle.blocks,
+            commands: commands.into_iter().map(|(_, command)| command).collect(),
+        }
+    };
+    view.obstacles.found.iter().map(one).collect()
+}
+
+pub(super) fn unchecked_json<'a>(view: &DeletionView<'a>) -> Vec<UncheckedJson<'a>> {
+    let one = |unchecked: &'a Unchecked| UncheckedJson {
+        thing: unchecked.thing.name(),
+        id: &unchecked.id,
+        why: &unchecked.why,
+    };
+    view.obstacles.unchecked.iter().map(one).collect()
+}

@@ -1,0 +1,219 @@
+//! What would keep something from being removed, looked at before consent: switches that protect it, and rights that the
+//! caller lacks. AWS is asked only about what is to go, and about rights once for each kind.
+
+mod rights;
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::classify::is_ending;
+use super::inventory::{Found, Inventory};
+use super::kinds::row;
+use super::kubernetes::{Objects, Seen};
+use super::listing::{ask, reason};
+use super::owner::{Disposition, Purpose};
+use super::scope::{Held, HeldKind};
+use crate::cloud::outside::OutsideKind;
+use crate::cloud::{Account, CloudError, Identity, Lock, Lockable, RemovalChecks};
+use crate::common::Clock;
+
+/// Why something that is to go can't be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    pub thing: Thing,
+    /// As AWS's calls name it.
+    pub id: String,
+    /// The name of the stack that has it; `None` outside the stacks.
+    pub stack: Option<String>,
+    pub cause: Cause,
+    /// Whether a stack could not be deleted because of it.
+    pub blocks: bool,
+}
+
+/// What it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thing {
+    Resource(OutsideKind),
+    /// A database instance of a stack.
+    Database,
+}
+
+/// What keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    Lock(Lock),
+    /// The caller may not remove things of its kind, of which it is the first.
+    Right {
+        /// The IAM action that is missing.
+        action: String,
+        /// Who says so, in words.
+        why: String,
+        /// How many of the kind are to go.
+        number: usize,
+    },
+}
+
+/// A check that gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchecked {
+    pub thing: Thing,
+    pub id: String,
+    pub why: String,
+}
+
+/// Everything that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Obstacles {
+    pub found: Vec<Obstacle>,
+    pub unchecked: Vec<Unchecked>,
+}
+
+/// What is to go.
+#[derive(Clone, Copy)]
+pub struct Going<'a> {
+    pub inventory: &'a Inventory,
+    pub delete_volumes: bool,
+    /// What Kubernetes removes by itself needs no right of the caller.
+    pub kubernetes: &'a Seen,
+    /// What stacks have that may be locked, and is deleted with them.
+    pub held: &'a [Held],
+}
+
+/// Looks for obstacles. An error only where there are no valid credentials.
+pub async fn obstacles<C: Clock + RemovalChecks + Account>(
+    cloud: &C,
+    going: Going<'_>,
+    identity: &Identity,
+) -> Result<Obstacles, CloudError> {
+    let (locks, rights) =
+        futures::join!(locks(cloud, going), rights::rights(cloud, going, identity));
+    let mut all = Obstacles::default();
+    for answer in locks.into_iter().chain(rights) {
+        match answer {
+            Answer::Found(obstacles) => all.found.extend(obstacles),
+            Answer::Unchecked(unchecked) => all.unchecked.push(unchecked),
+            Answer::Failed(_, _, error @ CloudError::Credentials { .. }) => return Err(error),
+            // It is gone.
+            Answer::Failed(_, _, CloudError::NotFound(_)) => {}
+            Answer::Failed(thing, id, error) => all.unchecked.push(Unchecked {
+                thing,
+                id,
+                why: reason(&error),
+            }),
+        }
+    }
+    Ok(all)
+}
+
+impl Obstacles {
+    /// What would keep a stack from being deleted.
+    pub fn blocking(&self) -> impl Iterator<Item = &Obstacle> {
+        self.found.iter().filter(|one| one.blocks)
+    }
+}
+
+impl Thing {
+    /// One of it, in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resource(kind) => row(kind).name,
+            Self::Database => "database",
+        }
+    }
+}
+
+impl Going<'_> {
+    /// What AWS's calls remove, or Kubernetes.
+    fn removed(&self) -> impl Iterator<Item = &Found> {
+        let all = self
+            .inventory
+            .becoming(Disposition::Removed, self.delete_volumes);
+        all.filter(|one| !one.resource.by_aws && !is_ending(&one.resource))
+    }
+
+    /// The first of each kind that no controller of Kubernetes removes, and how many there are.
+    fn first_of_kinds(&self) -> impl Iterator<Item = (&Found, usize)> {
+        let mut kinds: BTreeMap<OutsideKind, (&Found, usize)> = BTreeMap::new();
+        for found in self.removed().filter(|one| !self.goes_with_kubernetes(one)) {
+            kinds.entry(found.resource.kind).or_insert((found, 0)).1 += 1;
+        }
+        kinds.into_values()
+    }
+
+    /// Whether a controller removes it, with its Service or its claim.
+    fn goes_with_kubernetes(&self, found: &Found) -> bool {
+        let Seen::Objects(Objects {
+            services, volumes, ..
+        }) = self.kubernetes
+        else {
+            return false;
+        };
+        match (found.resource.kind, &found.purpose) {
+            (OutsideKind::Volume, _) => volumes.iter().any(|volume| {
+                volume.volume_id.as_deref() == Some(&found.resource.id)
+                    && volume.reclaim_policy == "Delete"
+            }),
+            // What writes records for Services may not run, or not remove them.
+            (OutsideKind::DnsRecord, _) => false,
+            (_, Some(Purpose::Service(name))) => services.iter().any(|one| {
+                name.split_once('/') == Some((one.namespace.as_str(), one.name.as_str()))
+            }),
+            (_, _) => false,
+        }
+    }
+}
+
+/// What came of one question.
+enum Answer {
+    Found(Vec<Obstacle>),
+    Unchecked(Unchecked),
+    Failed(Thing, String, CloudError),
+}
+
+async fn locks<C: Clock + RemovalChecks>(cloud: &C, going: Going<'_>) -> Vec<Answer> {
+    let outside = going.removed().filter_map(|found| {
+        let id = found.resource.id.as_str();
+        let of = match found.resource.kind {
+            OutsideKind::LoadBalancer => Lockable::Balancer(id),
+            OutsideKind::Machine => Lockable::Machine(id),
+            OutsideKind::Bucket => Lockable::Bucket(id),
+            _ => return None,
+        };
+        Some((Thing::Resource(found.resource.kind), id, None, of))
+    });
+    let of_stacks = going.held.iter().map(|held| {
+        let id = held.id.as_str();
+        let (thing, of) = match held.kind {
+            HeldKind::Balancer => (
+                Thing::Resource(OutsideKind::LoadBalancer),
+                Lockable::Balancer(id),
+            ),
+            HeldKind::Database => (Thing::Database, Lockable::Database(id)),
+        };
+        (thing, id, Some(held.stack.as_str()), of)
+    });
+    let questions = outside
+        .chain(of_stacks)
+        .map(async |(thing, id, stack, of)| {
+            let locks = match ask(cloud, async || cloud.locks(of).await).await {
+                Ok(locks) => locks,
+                Err(error) => return Answer::Failed(thing, id.to_owned(), error),
+            };
+            let obstacle = |lock| Obstacle {
+                thing,
+                id: id.to_owned(),
+                stack: stack.map(str::to_owned),
+                cause: Cause::Lock(lock),
+                blocks: stack.is_some() || thing.holds_network(),
+            };
+            Answer::Found(locks.into_iter().map(obstacle).collect())
+        });
+    join_all(questions).await
+}
+
+impl Thing {
+    fn holds_network(self) -> bool {
+        matches!(self, Self::Resource(kind) if row(kind).holds_network)
+    }
+}

@@ -1,0 +1,134 @@
+//! Volumes with the cluster's tags that this cluster does not use: they are of an earlier cluster of the same name, or
+//! Kubernetes has let go of them. `--delete-volumes` is no consent to their loss.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::inventory::Inventory;
+use super::kubernetes::{Objects, Seen};
+use super::owner::{Disposition, Owner};
+use crate::cloud::LiveStack;
+use crate::cloud::outside::OutsideKind;
+use crate::stacks::StackKind;
+
+/// When the cluster began: its first stacks are older than anything that Kubernetes made for it. `None` where none of them is
+/// left.
+pub fn began(stacks: &[LiveStack]) -> Option<Timestamp> {
+    let first = [StackKind::Base, StackKind::Network].map(|kind| kind.to_string());
+    let first = stacks.iter().filter(|stack| first.contains(&stack.kind));
+    first.map(|stack| stack.created).min()
+}
+
+impl Inventory {
+    /// Says of each volume that Kubernetes made whether it is this cluster's: by its objects where its API answers, else by the
+    /// time.
+    pub fn tell_past_volumes(&mut self, began: Option<Timestamp>, kubernetes: &Seen) {
+        let known: Option<BTreeSet<&str>> = match kubernetes {
+            Seen::Objects(Objects { volumes, .. }) => {
+                let ids = volumes.iter().filter_map(|one| one.volume_id.as_deref());
+                Some(ids.collect())
+            }
+            Seen::NoApi | Seen::Silent(_) => None,
+        };
+        let is_volume = |found: &&mut super::Found| {
+            found.resource.kind == OutsideKind::Volume && found.owner == Owner::Kubernetes
+        };
+        for found in self.found.iter_mut().filter(is_volume) {
+            let created = found.resource.created;
+            let is_earlier = created
+                .zip(began)
+                .is_some_and(|(created, began)| created < began);
+            found.owner = match &known {
+                Some(known) if known.contains(found.resource.id.as_str()) => continue,
+                Some(_) | None if is_earlier => Owner::Earlier,
+                Some(_) => Owner::Released,
+                None => continue,
+            };
+            found.disposition = Disposition::of(found, false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::outside::OutsideResource;
+    use crate::sweep::Found;
+    use crate::sweep::kubernetes::{Volume, VolumeSource};
+
+    fn at(day: &str) -> Timestamp {
+        format!("2026-10-{day}T08:00:00Z").parse().unwrap()
+    }
+
+    /// Volumes by id, with the day of their creation.
+    fn inventory(volumes: &[(&str, Option<&str>)]) -> Inventory {
+        let volume = |(id, day): &(&str, Option<&str>)| Found {
+            resource: OutsideResource {
+                created: day.map(at),
+                ..OutsideResource::new(OutsideKind::Volume, *id)
+            },
+            owner: Owner::Kubernetes,
+            purpose: None,
+            disposition: Disposition::Kept,
+        };
+        Inventory {
+            found: volumes.iter().map(volume).collect(),
+            unknown: Vec::new(),
+        }
+    }
+
+    fn seen(ids: &[&str]) -> Seen {
+        let volume = |id: &&str| Volume {
+            name: format!("pv-{id}"),
+            volume_id: Some((*id).to_owned()),
+            source: VolumeSource::Ebs,
+            claim: None,
+            gib: None,
+            reclaim_policy: "Delete".to_owned(),
+        };
+        Seen::Objects(Objects {
+            volumes: ids.iter().map(volume).collect(),
+            ..Objects::default()
+        })
+    }
+
+    fn owners(began: Option<&str>, kubernetes: &Seen) -> Vec<Owner> {
+        let mut all = inventory(&[
+            ("vol-old", Some("01")),
+            ("vol-new", Some("09")),
+            ("vol-x", None),
+        ]);
+        all.tell_past_volumes(began.map(at), kubernetes);
+        let is_lost = |found: &Found| found.becomes(true) == Disposition::Removed;
+        for found in &all.found {
+            assert_eq!(
+                is_lost(found),
+                found.owner == Owner::Kubernetes,
+                "{found:?}"
+            );
+            assert_eq!(found.becomes(false), Disposition::Kept);
+        }
+        all.found.iter().map(|found| found.owner).collect()
+    }
+
+    #[test]
+    fn volume_made_before_the_cluster_is_an_earlier_ones() {
+        use Owner::{Earlier, Kubernetes};
+        let silent = Seen::Silent("no answer".to_owned());
+        for seen in [Seen::NoApi, silent] {
+            assert_eq!(owners(Some("05"), &seen), [Earlier, Kubernetes, Kubernetes]);
+            assert_eq!(owners(None, &seen), [Kubernetes; 3]);
+        }
+    }
+
+    #[test]
+    fn volume_that_kubernetes_has_is_this_clusters_whatever_its_age() {
+        use Owner::{Earlier, Kubernetes, Released};
+        let old = seen(&["vol-old"]);
+        assert_eq!(owners(Some("05"), &old), [Kubernetes, Released, Released]);
+        let new = seen(&["vol-new", "vol-x"]);
+        assert_eq!(owners(Some("05"), &new), [Earlier, Kubernetes, Kubernetes]);
+        assert_eq!(owners(None, &new), [Released, Kubernetes, Kubernetes]);
+    }
+}
