@@ -2,6 +2,8 @@
 //! was found. Kinds, their names and what becomes of them are those of the sweep's table.
 
 mod judge;
+mod unjudged;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
