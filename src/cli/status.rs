@@ -157,7 +157,7 @@ async fn outside(cluster: &Cluster, stacks: &[LiveStack]) -> OutsideView {
     };
     let is_stuck = is_network_stuck(stacks);
     match tokio::time::timeout(OUTSIDE_TIMEOUT, looked).await {
-        Ok(Ok(inventory)) => OutsideView::of(&inventory, is_stuck),
+        Ok(Ok(inventory)) => OutsideView::of(&inventory, &cluster.identity.region, is_stuck),
         Ok(Err(error)) => OutsideView::not_looked_for(error.to_string(), is_stuck),
         Err(_) => {
             let seconds = OUTSIDE_TIMEOUT.as_secs();

@@ -11,6 +11,7 @@ mod money;
 mod names;
 mod page;
 mod removed;
+mod row;
 
 use crate::cloud::outside::OutsideKind;
 use crate::plan::{Blocked, DeletePlan};
@@ -26,6 +27,8 @@ pub use end::{orphans, remains};
 pub use json::json;
 pub(super) use money::monthly;
 pub(super) use names::{counted, purpose, short, size};
+pub use row::FoundRow;
+pub(super) use row::cents;
 
 /// How everything is seen that a list does not show.
 const MORE: &str = "`--plan -o json` lists all";

@@ -41,7 +41,7 @@ fn stack(kind: &str, status: &str) -> StackWithResources {
 fn seen(stacks: &[StackWithResources], inventory: &Inventory) -> StatusView {
     let stuck = is_network_stuck(stacks.iter().map(|one| &one.found));
     let mut view = view("canary", ("123456789012", "eu-west-1"), &[], stacks);
-    view.outside = Some(OutsideView::of(inventory, stuck));
+    view.outside = Some(OutsideView::of(inventory, "eu-west-1", stuck));
     view
 }
 
