@@ -44,6 +44,8 @@ fn silent(page: &mut Page, why: &str, delete_volumes: bool) {
 fn first(page: &mut Page, objects: &Objects, delete_volumes: bool) {
     let Objects {
         services,
+        // Their load balancers are removed by AWS's calls.
+        ingresses: _,
         volumes,
         claims,
         workloads,

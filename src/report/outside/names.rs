@@ -99,6 +99,8 @@ pub(in crate::report) fn size(bytes: u64) -> String {
 pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
     let text = match &found.purpose {
         Some(Purpose::Service(name)) => format!("Service {name}"),
+        // The AWS Load Balancer Controller names a group by one word.
+        Some(Purpose::Ingress(name)) if !name.contains('/') => format!("Ingress group {name}"),
         Some(Purpose::Ingress(name)) => format!("Ingress {name}"),
         Some(Purpose::Claim(name)) => format!("claim {name}"),
         Some(Purpose::Volume(name)) => format!("PersistentVolume {name}"),

@@ -16,7 +16,7 @@ use crate::forecast::prices::Prices;
 use crate::report::outside::{counted, short};
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Inventory, Seen};
-use judge::{is_free_volume, service};
+use judge::{is_balancer, is_free_volume, is_made_rule, maker};
 
 /// Lines that one kind has on a screen.
 const SHOWN: usize = 10;
@@ -28,6 +28,8 @@ pub struct LeftoverFacts<'a> {
     pub inventory: &'a Inventory,
     /// Needed only where [`asks_kubernetes`] says so.
     pub kubernetes: &'a Seen,
+    /// Whether it was asked at the end of a tunnel.
+    pub is_tunnelled: bool,
     /// Ids of the security groups that network interfaces have, or why those could not be listed.
     pub used_groups: &'a Result<BTreeSet<String>, String>,
     /// The run that holds the operation lock, or why that is not known.
@@ -71,11 +73,13 @@ pub enum LeftoverState {
     Unknown,
 }
 
-/// Whether Kubernetes knows what is to be judged: Services of load balancers, claims of volumes that no machine has. One
-/// that a machine has is in use, whatever it says.
+/// Whether Kubernetes knows what is to be judged: Services and Ingresses of load balancers and of rules, claims of volumes
+/// that no machine has. One that a machine has is in use, whatever it says.
 pub fn asks_kubernetes(inventory: &Inventory) -> bool {
     let mut all = inventory.found.iter();
-    all.any(|found| service(found).is_some() || is_free_volume(found))
+    all.any(|found| {
+        is_balancer(found) && maker(found).is_some() || is_made_rule(found) || is_free_volume(found)
+    })
 }
 
 /// Where nothing outside the stacks could be looked for.

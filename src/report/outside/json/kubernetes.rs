@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::sweep::Seen;
-use crate::sweep::kubernetes::{Claim, Objects, Service, Volume, Workload};
+use crate::sweep::kubernetes::{Claim, Ingress, Objects, Service, Volume, Workload};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase", tag = "api")]
@@ -14,6 +14,7 @@ pub enum KubernetesJson<'a> {
     },
     Answers {
         services: Vec<ServiceJson<'a>>,
+        ingresses: Vec<NameJson<'a>>,
         volumes: Vec<VolumeJson<'a>>,
         claims: Vec<NameJson<'a>>,
         workloads: Vec<WorkloadJson<'a>>,
@@ -59,12 +60,14 @@ pub fn kubernetes(seen: &Seen) -> KubernetesJson<'_> {
     };
     let Objects {
         services,
+        ingresses,
         volumes,
         claims,
         workloads,
     } = objects;
     KubernetesJson::Answers {
         services: services.iter().map(service).collect(),
+        ingresses: ingresses.iter().map(ingress).collect(),
         volumes: volumes.iter().map(volume).collect(),
         claims: claims.iter().map(claim).collect(),
         workloads: workloads.iter().map(workload).collect(),
@@ -76,6 +79,13 @@ fn service(service: &Service) -> ServiceJson<'_> {
         namespace: &service.namespace,
         name: &service.name,
         address: service.address.as_deref(),
+    }
+}
+
+fn ingress(ingress: &Ingress) -> NameJson<'_> {
+    NameJson {
+        namespace: &ingress.namespace,
+        name: &ingress.name,
     }
 }
 

@@ -10,12 +10,16 @@ use crate::report::outside::{
 use crate::sweep::kinds::row;
 use crate::sweep::{Disposition, Found, Owner, Purpose, Seen};
 
-/// The Service that a load balancer was made for.
-pub(super) fn service(found: &Found) -> Option<&str> {
-    match &found.purpose {
-        Some(Purpose::Service(name)) if is_balancer(found) => Some(name),
-        Some(_) | None => None,
-    }
+/// The Service or Ingress that something of Kubernetes was made for.
+pub(super) fn maker(found: &Found) -> Option<&Purpose> {
+    let purpose = found.purpose.as_ref()?;
+    let is_named = matches!(purpose, Purpose::Service(_) | Purpose::Ingress(_));
+    (is_named && found.owner == Owner::Kubernetes).then_some(purpose)
+}
+
+/// A rule of a security group that was made for a Service or an Ingress.
+pub(super) fn is_made_rule(found: &Found) -> bool {
+    found.resource.kind == OutsideKind::GroupRule && maker(found).is_some()
 }
 
 /// A load balancer that Kubernetes made.
@@ -47,6 +51,8 @@ impl LeftoverFacts<'_> {
         let is_doomed = self.has_no_api() && found.disposition == Disposition::Removed;
         let one = if is_doomed && found.owner == Owner::Kubernetes {
             self.orphaned(found, "has no Kubernetes any more")
+        } else if is_made_rule(found) {
+            self.rule(found)?
         } else {
             self.judge_by_kind(found)?
         };

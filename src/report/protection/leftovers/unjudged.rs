@@ -1,10 +1,10 @@
 //! What is left open: what has no counterpart in what was asked for, and what nobody could be asked about.
 
-use super::judge::{is_balancer, is_free_volume, service};
+use super::judge::{is_balancer, is_free_volume, is_made_rule, maker};
 use super::{Leftover, LeftoverFacts, LeftoverState, several};
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::clean;
-use crate::sweep::{Found, Owner, Purpose, Seen};
+use crate::sweep::{Found, Owner, Seen};
 
 impl LeftoverFacts<'_> {
     /// What has no counterpart in what Kubernetes was asked for: it is used, or it is not.
@@ -20,23 +20,15 @@ impl LeftoverFacts<'_> {
                 ..one
             })
         };
-        let is_of_ingress = |found: &Found| {
-            let of_ingress = matches!(found.purpose, Some(Purpose::Ingress(_)));
-            is_balancer(found) && of_ingress
-        };
-        let is_of_nothing = |found: &Found| {
-            let is_named = matches!(
-                found.purpose,
-                Some(Purpose::Ingress(_) | Purpose::Service(_))
-            );
-            is_balancer(found) && !is_named
-        };
+        let is_of_nothing = |found: &Found| is_balancer(found) && maker(found).is_none();
         let is_record = |found: &Found| {
             found.resource.kind == OutsideKind::DnsRecord && found.owner == Owner::Kubernetes
         };
         let all = [
-            of(is_of_ingress, "of an Ingress, which is not compared"),
-            of(is_of_nothing, "of no Service that is known, not compared"),
+            of(
+                is_of_nothing,
+                "of no Service or Ingress that is known, not compared",
+            ),
             of(is_record, "what they are for is not compared"),
         ];
         all.into_iter().flatten().collect()
@@ -47,18 +39,18 @@ impl LeftoverFacts<'_> {
         let mut all = Vec::new();
         let found = || self.inventory.found.iter();
         if let Seen::Silent(why) = self.kubernetes {
-            let why = format!(
-                "Kubernetes did not say whether it still has them: {}",
-                clean(why)
-            );
-            let balancers = found().filter(|one| service(one).is_some());
+            let why = format!("not compared with Kubernetes: {}", clean(why));
+            let balancers = found().filter(|one| is_balancer(one) && maker(one).is_some());
             let volumes = found().filter(|one| is_free_volume(one));
+            let rules = found().filter(|one| is_made_rule(one));
             let of_volumes = format!("attached to nothing; {why}");
-            let asked = several(balancers, &why)
-                .into_iter()
-                .chain(several(volumes, &of_volumes));
-            all.extend(asked.map(|one| Leftover {
-                next: Some("with --server the API is asked at the end of a tunnel".to_owned()),
+            let asked = [
+                several(balancers, &why),
+                several(volumes, &of_volumes),
+                several(rules, &why),
+            ];
+            all.extend(asked.into_iter().flatten().map(|one| Leftover {
+                next: self.asking(),
                 ..one
             }));
         }
@@ -70,5 +62,15 @@ impl LeftoverFacts<'_> {
             all.extend(several(groups, &why));
         }
         all
+    }
+
+    /// How the API is asked where it can't be reached from here; `None` where that was tried.
+    fn asking(&self) -> Option<String> {
+        (!self.is_tunnelled).then(|| {
+            format!(
+                "`kube-cfn doctor {} --server https://127.0.0.1:6443` asks it, where a tunnel to it ends there",
+                self.cluster
+            )
+        })
     }
 }

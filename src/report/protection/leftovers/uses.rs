@@ -1,14 +1,14 @@
 //! Whether something uses a machine, a load balancer, a volume or a security group: its group, the object of Kubernetes
 //! that it is for, a network interface.
 
-use super::judge::{is_available, service};
+use super::judge::{is_available, maker};
 use super::{Leftover, LeftoverFacts, LeftoverState};
 use crate::cloud::outside::OutsideKind;
 use crate::common::duration::age;
 use crate::common::text::clean;
 use crate::report::outside::revoke_rule;
 use crate::sweep::kubernetes::{Objects, Volume};
-use crate::sweep::{Found, Seen};
+use crate::sweep::{Found, Owner, Purpose, Seen};
 
 impl LeftoverFacts<'_> {
     /// A machine that no group has: a roll ends those that it detached, unless it was interrupted.
@@ -52,15 +52,42 @@ impl LeftoverFacts<'_> {
     }
 
     pub(super) fn balancer(&self, found: &Found) -> Option<Leftover> {
-        let name = service(found)?;
-        let Seen::Objects(Objects { services, .. }) = self.kubernetes else {
+        let gone = self.gone_maker(found)?;
+        Some(self.orphaned(found, &format!("has no {gone} any more")))
+    }
+
+    /// A rule of the cluster's own groups that names the group of a load balancer: without its Service or Ingress it only
+    /// lets in what nobody knows of. One that is deleted with its group is named with that.
+    pub(super) fn rule(&self, found: &Found) -> Option<Leftover> {
+        let gone = self.gone_maker(found)?;
+        let rule = &found.resource;
+        let groups = self.inventory.of_kind(OutsideKind::SecurityGroup);
+        let of_rule: Vec<&Found> = groups
+            .filter(|group| rule.uses.contains(&group.resource.id))
+            .collect();
+        let goes_with = |group: &&Found| {
+            group.resource.id == rule.body
+                || group.owner == Owner::Kubernetes && self.group(group).is_some()
+        };
+        if of_rule.iter().any(goes_with) {
+            return None;
+        }
+        let named = of_rule.first().map_or("a group", |one| &*one.resource.id);
+        let text = format!("names {}, which has no {gone} any more", clean(named));
+        Some(self.orphaned(found, &text))
+    }
+
+    /// What Kubernetes does not have any more of what something was made for; `None` where it has it, or does not say.
+    fn gone_maker(&self, found: &Found) -> Option<&'static str> {
+        let Seen::Objects(objects) = self.kubernetes else {
             return None;
         };
-        let mut names = services
-            .iter()
-            .map(|one| format!("{}/{}", one.namespace, one.name));
-        (!names.any(|one| one == name))
-            .then(|| self.orphaned(found, "has no Service of type LoadBalancer any more"))
+        let maker = maker(found)?;
+        let is_gone = objects.has(maker) == Some(false);
+        is_gone.then_some(match maker {
+            Purpose::Ingress(_) => "Ingress",
+            _ => "Service of type LoadBalancer",
+        })
     }
 
     pub(super) fn volume(&self, found: &Found) -> Option<Leftover> {
