@@ -8,7 +8,7 @@ use crate::cloud::{LiveStack, StackStatus};
 use crate::common::text::{clean, count, listed_line};
 use crate::forecast::prices::Prices;
 use crate::plan::status::rests;
-use crate::report::outside::{FoundRow, counted, purpose, short, size};
+use crate::report::outside::{FoundRow, counted, more_of, purpose, short, size};
 use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
 use crate::sweep::{Disposition, Found, Inventory, Owner, Purpose, UnknownKind};
@@ -161,11 +161,11 @@ impl OutsideView {
             .unknown
             .iter()
             .filter(|one| row(one.kind).holds_network);
-        let unknown: Vec<&str> = holding.map(|one| row(one.kind).name).collect();
+        let unknown = plurals(holding);
         if let Some(why) = &self.not_looked_for {
             texts.push(format!("what holds it was not looked for: {why}"));
         } else if !unknown.is_empty() {
-            texts.push(format!("not looked for: {}", unknown.join(", ")));
+            texts.push(format!("not looked for: {unknown}"));
         } else if texts.is_empty() {
             texts.push("nothing is found that holds it any more".to_owned());
         }
@@ -187,7 +187,7 @@ impl OutsideView {
             .filter(|_| !is_running)
             .map(|machine| {
                 format!(
-                    "machine {} is in no group any more, and costs while it is there",
+                    "machine {} is in no Auto Scaling group any more, and costs while it is there",
                     machine.id()
                 )
             });
@@ -203,18 +203,18 @@ impl OutsideView {
     /// Kinds that could not be looked for. A caller without the rights has many of them: one reason shows which.
     fn unknown_text(&self) -> Option<String> {
         let first = self.unknown.first()?;
-        let names: Vec<&str> = self.unknown.iter().map(|one| row(one.kind).name).collect();
+        let names = plurals(self.unknown.iter());
         let why = clean(&first.why);
-        Some(match names.len() {
-            1 => format!("not looked for: {}: {why}", names[0]),
-            _ => format!(
-                "not looked for: {}; why the first was not: {why}; -o json has every reason",
-                names.join(", ")
-            ),
-        })
+        if self.unknown.iter().all(|one| one.why == first.why) {
+            return Some(format!("not looked for: {names}: {why}"));
+        }
+        let first = row(first.kind).plural();
+        Some(format!(
+            "not looked for: {names}; of {first}: {why}; -o json has every reason"
+        ))
     }
 
-    /// Machines that are in no group any more.
+    /// Machines that are in no Auto Scaling group any more.
     fn machines(&self) -> Vec<&OutsideRow> {
         let all = self.resources.iter();
         all.filter(|row| row.kind() == OutsideKind::Machine)
@@ -280,6 +280,12 @@ impl OutsideRow {
     }
 }
 
+/// `load balancers, volumes`
+fn plurals<'a>(all: impl Iterator<Item = &'a UnknownKind>) -> String {
+    let names: Vec<String> = all.map(|one| row(one.kind).plural()).collect();
+    names.join(", ")
+}
+
 fn balancers_text(rows: &[&OutsideRow]) -> Option<String> {
     let name = |row: &&OutsideRow| match &row.found.purpose {
         Some(Purpose::Service(name) | Purpose::Ingress(name)) => clean(name),
@@ -313,13 +319,14 @@ fn machines_text(rows: &[&OutsideRow]) -> Option<String> {
         Some(state) => format!("{} ({})", row.id(), clean(state)),
         None => row.id().to_owned(),
     };
-    let (machines, group) = match rows.len() {
-        0 => return None,
-        1 => ("1 machine".to_owned(), "its group"),
-        more => (format!("{more} machines"), "their groups"),
-    };
+    if rows.is_empty() {
+        return None;
+    }
+    let machines = count(rows.len(), "machine");
     let names = few(rows.iter().map(name).collect());
-    Some(format!("{machines} detached from {group}: {names}"))
+    Some(format!(
+        "{machines} in no Auto Scaling group any more: {names}"
+    ))
 }
 
 /// What is left, by kinds: counted where Kubernetes made it, named where a stack left it.
@@ -336,10 +343,17 @@ fn others_text(rows: &[&OutsideRow], cluster: &str) -> Vec<String> {
         (number > 0).then(|| counted(kind, number) + &bytes.unwrap_or_default())
     });
     let kinds: Vec<String> = kinds.collect();
-    let names: Vec<String> = left
-        .iter()
-        .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
-        .collect();
+    let names = OutsideKind::ALL.into_iter().flat_map(|kind| {
+        let of_kind: Vec<_> = left.iter().filter(|row| row.kind() == kind).collect();
+        let more = of_kind.len().saturating_sub(SHOWN);
+        let more = (more > 0)
+            .then(|| format!("and {} that stacks left, see -o json", more_of(kind, more)));
+        let shown = of_kind.into_iter().take(SHOWN);
+        shown
+            .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
+            .chain(more)
+            .collect::<Vec<_>>()
+    });
     let made = (!kinds.is_empty()).then(|| kinds.join(", "));
     made.into_iter().chain(names).collect()
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::{clean, listed_line};
 use crate::forecast::prices::Prices;
-use crate::report::outside::{counted, short};
+use crate::report::outside::{counted, more_of, short};
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Inventory, Seen};
 use judge::{is_balancer, is_free_volume, is_made_rule, maker};
@@ -142,7 +142,7 @@ pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
     }
     let more = numbers.into_iter().filter_map(|(kind, number)| {
         let more = number.checked_sub(SHOWN).filter(|more| *more > 0)?;
-        let text = format!("{} more; -o json lists all", counted(kind?, more));
+        let text = format!("and {}; -o json lists all", more_of(kind?, more));
         Some(line("!!", &text))
     });
     lines.extend(more);

@@ -454,7 +454,7 @@ fn machine_is_left_over_unless_a_run_ends_it() {
     assert_eq!(one.state, LeftoverState::Orphaned);
     assert!(
         one.text.contains(
-            "i-0a1 of canary-pool-web is in no group any more (running, launched 3d ago)"
+            "i-0a1 of canary-pool-web is in no Auto Scaling group any more (running, launched 3d ago)"
         ),
         "{}",
         one.text
@@ -544,9 +544,13 @@ fn many_of_a_kind_are_counted() {
     let all = Look::default().at(&inventory(machines));
     assert_eq!(all.len(), 25);
     let shown = text(&findings(all));
-    assert_eq!(shown.matches("in no group").count(), 10, "{shown}");
+    assert_eq!(
+        shown.matches("in no Auto Scaling group").count(),
+        10,
+        "{shown}"
+    );
     assert!(
-        shown.ends_with("!! outside        15 machines more; -o json lists all"),
+        shown.ends_with("!! outside        and 15 more machines; -o json lists all"),
         "{shown}"
     );
 }
