@@ -25,11 +25,12 @@ use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-Looks outside the stacks too, for what nothing uses any more: machines that are in no group, load balancers without their \
-Service, volumes that no machine has and no claim is for, target groups, security groups and network interfaces that nothing \
-uses, DNS records where there is no Kubernetes any more, and buckets, keys and volumes that a stack left. Load balancers of \
-an Ingress and DNS records are not compared with Kubernetes. Its API is asked only where there are load balancers of \
-Services or volumes that no machine has: where it can't be reached and there are, those could not be checked.
+Looks outside the stacks too, for what nothing uses any more: machines that are in no Auto Scaling group, load balancers without their \
+Service or Ingress, volumes that no machine has and no claim is for, target groups, security groups and network interfaces that nothing \
+uses, rules of the cluster's own groups for load balancers without their Service or Ingress, DNS records where there is no \
+Kubernetes any more, and buckets, keys and volumes that a stack left. DNS records are not compared with Kubernetes. Its \
+API is asked only where there are load balancers or rules of Services and Ingresses, or volumes that no machine has. Where \
+it can't be reached and there are, those were not looked at: --server names the end of a tunnel to an internal API.
 
 Exits with 4 when something is missing or left over, with 1 when something could not be checked.")]
 pub struct Args {
@@ -182,27 +183,37 @@ fn exit(found: &Findings) -> Result<Exit, CommandError> {
         )
     });
     let wrong: Vec<String> = layers.into_iter().chain(left).collect();
+    let open = not_looked_at(found);
     if !wrong.is_empty() {
         let restores = if missing > 0 {
             format!("; `kube-cfn plan {name}` shows what `kube-cfn apply {name}` restores")
         } else {
             String::new()
         };
-        return Err(CommandError::new(Exit::NeedsAction, wrong.join(", "))
+        let all: Vec<String> = [wrong.join(", ")].into_iter().chain(open).collect();
+        return Err(CommandError::new(Exit::NeedsAction, all.join("; "))
             .help(format!("see `next` above{restores}")));
     }
-    let (unknown, not_judged) = (found.unknown(), found.not_judged());
+    if open.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let help = match found.looks_closer() {
+        Some(next) => format!("see the reasons above; {next}"),
+        None => "see the reasons above".to_owned(),
+    };
+    Err(CommandError::other(open.join("; ")).help(help))
+}
+
+/// What could not be looked at, in words.
+fn not_looked_at(found: &Findings) -> Vec<String> {
+    let unknown = found.unknown();
     let layers = (unknown > 0).then(|| {
         format!(
             "{} of protection could not be checked",
             count(unknown, "layer")
         )
     });
-    let left =
-        (not_judged > 0).then(|| "not everything outside the stacks could be checked".to_owned());
-    let open: Vec<String> = layers.into_iter().chain(left).collect();
-    if !open.is_empty() {
-        return Err(CommandError::other(open.join("; ")).help("see the reasons above"));
-    }
-    Ok(Exit::Done)
+    let outside = found.not_judged_kinds();
+    let outside = outside.map(|what| format!("not looked at: {what}"));
+    layers.into_iter().chain(outside).collect()
 }

@@ -32,7 +32,7 @@ const OUTSIDE_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Shows what lies outside the stacks too: load balancers and security groups that Kubernetes made, volumes of claims with \
-their sizes, snapshots, DNS records, machines that are in no group any more, what a stack left, and how much others have in \
+their sizes, snapshots, DNS records, machines that are in no Auto Scaling group any more, what a stack left, and how much others have in \
 the VPC. Where a deletion came as far as the network and not further, it names everything that holds it.")]
 pub struct Args {
     #[command(flatten)]
@@ -157,7 +157,7 @@ async fn outside(cluster: &Cluster, stacks: &[LiveStack]) -> OutsideView {
     };
     let is_stuck = is_network_stuck(stacks);
     match tokio::time::timeout(OUTSIDE_TIMEOUT, looked).await {
-        Ok(Ok(inventory)) => OutsideView::of(&inventory, is_stuck),
+        Ok(Ok(inventory)) => OutsideView::of(&inventory, &cluster.identity.region, is_stuck),
         Ok(Err(error)) => OutsideView::not_looked_for(error.to_string(), is_stuck),
         Err(_) => {
             let seconds = OUTSIDE_TIMEOUT.as_secs();

@@ -6,6 +6,7 @@ mod access;
 mod api;
 mod critical;
 mod error;
+mod ingress;
 mod model;
 mod namespace;
 mod ready;
@@ -19,6 +20,7 @@ mod workload;
 pub use access::{Binding, IssuedCertificate, NamespaceRole};
 pub use api::{Api, ClientLogin, Connection, Identity};
 pub use error::KubeError;
+pub use ingress::IngressObject;
 pub use model::{Health, Node, POOL_LABEL, Pod, SLOT_LABEL};
 pub use namespace::{ENFORCE_LABEL, PodSecurity, PodSecurityLevel, reserved};
 pub use ready::{

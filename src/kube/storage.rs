@@ -1,6 +1,6 @@
 //! Objects of a cluster that have something in its AWS account, as they are read: Services of type LoadBalancer,
-//! PersistentVolumes, their claims and the pods that use them. What runs the pods is in `workload.rs`, what is written in
-//! `release.rs`.
+//! PersistentVolumes, their claims and the pods that use them. Ingresses are in `ingress.rs`, what runs the pods is in
+//! `workload.rs`, what is written in `release.rs`.
 //!
 //! The verbs that both need: `list` of services, persistentvolumes, persistentvolumeclaims and pods; `get` of deployments,
 //! statefulsets, daemonsets, replicasets, replicationcontrollers, jobs and cronjobs; `patch` of persistentvolumes, of the

@@ -14,6 +14,7 @@ mod names;
 mod obstacles;
 mod page;
 mod removed;
+mod row;
 
 use crate::cloud::outside::OutsideKind;
 use crate::plan::{Blocked, DeletePlan};
@@ -29,8 +30,10 @@ pub(super) use commands::{save_volume, steps};
 pub use end::{orphans, remains};
 pub use json::json;
 pub(super) use money::monthly;
-pub(super) use names::{purpose, short, size};
+pub(super) use names::{more_of, purpose, short, size};
 pub use obstacles::refusal;
+pub use row::FoundRow;
+pub(super) use row::cents;
 
 /// How everything is seen that a list does not show.
 const MORE: &str = "`--plan -o json` lists all";

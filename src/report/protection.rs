@@ -12,10 +12,14 @@ pub use leftovers::{
 pub use nodes::node_certificates_layer;
 pub use snapshots::snapshot_layer;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use crate::cloud::outside::OutsideKind;
 use crate::common::text::listed_line;
 use crate::plan::protection::{LayerState, ProtectionLayer};
+use crate::sweep::kinds::row;
 
 /// What was found, as data.
 #[derive(Serialize)]
@@ -40,6 +44,31 @@ impl Findings {
     /// How much of what lies outside the stacks could not be looked for, or could not be judged.
     pub fn not_judged(&self) -> usize {
         self.leftovers_in(LeftoverState::Unknown)
+    }
+
+    /// The same in words: whether these are used is not known. `None` where everything is.
+    pub fn not_judged_kinds(&self) -> Option<String> {
+        let all = self.leftovers.iter();
+        let mut all = all
+            .filter(|one| one.state == LeftoverState::Unknown)
+            .peekable();
+        all.peek()?;
+        let kinds: Option<BTreeSet<OutsideKind>> = all.map(|one| one.kind).collect();
+        let Some(kinds) = kinds else {
+            return Some("what lies outside the stacks".to_owned());
+        };
+        let names: Vec<&str> = kinds.into_iter().map(|kind| row(kind).plural).collect();
+        let names = names.join(", ");
+        Some(format!(
+            "whether anything uses what is outside the stacks of these: {names}"
+        ))
+    }
+
+    /// The command that looks where this one could not.
+    pub fn looks_closer(&self) -> Option<&str> {
+        let mut all = self.leftovers.iter();
+        let first = all.find(|one| one.state == LeftoverState::Unknown && one.next.is_some())?;
+        first.next.as_deref()
     }
 
     fn leftovers_in(&self, state: LeftoverState) -> usize {
@@ -67,7 +96,7 @@ impl Findings {
 
 /// The findings for people.
 pub fn text(found: &Findings) -> String {
-    let row = |layer: &ProtectionLayer| {
+    let line = |layer: &ProtectionLayer| {
         let mark = match layer.state {
             LayerState::Holds => "ok",
             LayerState::Open => "--",
@@ -86,7 +115,7 @@ pub fn text(found: &Findings) -> String {
         lines.push(listed_line("   ", &next));
     }
     for layer in &found.layers {
-        lines.push(listed_line("", &row(layer)));
+        lines.push(listed_line("", &line(layer)));
         let next = layer.next.as_ref().map(|next| format!("next: {next}"));
         lines.extend(next.map(|next| listed_line("   ", &next)));
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::owner::Purpose;
 use crate::common::retry::{Backoff, Try, retry};
 use crate::common::text::count;
 use crate::common::{Clock, SystemClock};
@@ -26,6 +27,8 @@ use rounds::Run;
 pub struct Objects {
     /// Services of type LoadBalancer, by namespace and name.
     pub services: Vec<Service>,
+    /// By namespace and name, also those of other controllers than AWS's.
+    pub ingresses: Vec<Ingress>,
     pub volumes: Vec<Volume>,
     /// Claims without a volume yet, and those of volumes, by namespace and name.
     pub claims: Vec<Claim>,
@@ -49,6 +52,14 @@ pub struct Service {
     pub name: String,
     /// Host name or address of its load balancer, where it has one.
     pub address: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ingress {
+    pub namespace: String,
+    pub name: String,
+    /// What the tags of its load balancers say: its `NAMESPACE/NAME`, or the group that it shares one with.
+    pub stacks: Vec<String>,
 }
 
 /// A PersistentVolume.
@@ -92,6 +103,27 @@ pub struct Wanted<'a> {
     /// Volumes that AWS's calls delete once their machines are gone: nothing deletes others but Kubernetes.
     pub by_aws: &'a BTreeSet<String>,
     pub region: &'a str,
+}
+
+impl Objects {
+    /// Whether the Service or the Ingress is there that something is for; `None` for what is for neither.
+    pub fn has(&self, purpose: &Purpose) -> Option<bool> {
+        match purpose {
+            Purpose::Service(name) => {
+                let mut all = self.services.iter();
+                Some(all.any(|one| format!("{}/{}", one.namespace, one.name) == *name))
+            }
+            Purpose::Ingress(name) => {
+                let mut all = self.ingresses.iter().flat_map(|one| &one.stacks);
+                Some(all.any(|one| one == name))
+            }
+            Purpose::Claim(_)
+            | Purpose::Volume(_)
+            | Purpose::Stack(_)
+            | Purpose::Database(_)
+            | Purpose::Text(_) => None,
+        }
+    }
 }
 
 impl Wanted<'_> {

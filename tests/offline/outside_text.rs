@@ -15,7 +15,9 @@ use kube_cfn::plan::{Blocked, Code, DeletePlan};
 use kube_cfn::report::deletion::{self as stacks_text, Stream};
 use kube_cfn::report::outside::{self, DeletionView, StateBucket};
 use kube_cfn::stacks::StackKind;
-use kube_cfn::sweep::kubernetes::{Claim, Objects, Service, Volume, VolumeSource, Workload};
+use kube_cfn::sweep::kubernetes::{
+    Claim, Ingress, Objects, Service, Volume, VolumeSource, Workload,
+};
 use kube_cfn::sweep::{
     Disposition, Found, Inventory, Obstacles, Orphan, Owner, Purpose, Seen, SweepReport,
     UnknownKind,
@@ -201,6 +203,11 @@ fn objects() -> Objects {
             service("legacy", "web", None),
             service("shop", "web", Some(address)),
         ],
+        ingresses: vec![Ingress {
+            namespace: "shop".to_owned(),
+            name: "front".to_owned(),
+            stacks: vec!["edge".to_owned()],
+        }],
         volumes: vec![
             of_volume("vol-0a1b2c3d4e5f60718", "shop/data-db-0", 50),
             of_volume("vol-0b2c3d4e5f6071829", "shop/data-db-1", 50),

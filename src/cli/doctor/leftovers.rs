@@ -38,6 +38,7 @@ pub async fn leftovers(session: &Session, survey: &Survey, api: &ApiArgs) -> Vec
         region: &session.identity.region,
         inventory: &inventory,
         kubernetes: &kubernetes,
+        is_tunnelled: api.server().is_some(),
         used_groups: &used_groups,
         operation: &operation.map_err(|error| error.to_string()),
         is_network_stuck: is_network_stuck(&survey.found),

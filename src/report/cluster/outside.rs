@@ -1,14 +1,14 @@
 //! What a cluster has outside its stacks, as `status` shows it: load balancers with their Services, volumes with their
 //! claims, machines that no group has, what stacks left; and what keeps a network from being deleted.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cloud::outside::OutsideKind;
 use crate::cloud::{LiveStack, StackStatus};
 use crate::common::text::{clean, count, listed_line};
+use crate::forecast::prices::Prices;
 use crate::plan::status::rests;
-use crate::report::outside::{purpose, short, size};
+use crate::report::outside::{FoundRow, more_of, purpose, short, size};
 use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
 use crate::sweep::{Disposition, Found, Inventory, Owner, Purpose, UnknownKind};
@@ -43,19 +43,9 @@ pub struct OutsideView {
 
 /// One resource.
 #[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct OutsideRow {
-    kind: OutsideKind,
-    id: String,
-    owner: Owner,
-    purpose: Option<Purpose>,
-    /// What `kube-cfn delete` does with it.
-    disposition: Disposition,
-    state: Option<String>,
-    bytes: Option<u64>,
-    created: Option<Timestamp>,
-    /// When AWS deletes it for good.
-    ends: Option<Timestamp>,
+    #[serde(flatten)]
+    row: FoundRow,
     #[serde(skip)]
     found: Found,
 }
@@ -78,18 +68,23 @@ pub fn is_network_stuck<'a>(stacks: impl IntoIterator<Item = &'a LiveStack>) -> 
 }
 
 impl OutsideView {
-    /// Of what was found; `is_network_stuck` as [`is_network_stuck`] says.
-    pub fn of(inventory: &Inventory, is_network_stuck: bool) -> Self {
+    /// Of what was found in a region; `is_network_stuck` as [`is_network_stuck`] says.
+    pub fn of(inventory: &Inventory, region: &str, is_network_stuck: bool) -> Self {
+        let prices = Prices::table();
+        let row = |found: &Found| OutsideRow {
+            row: FoundRow::of(found, false, region, &prices),
+            found: found.clone(),
+        };
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
             Owner::Kubernetes | Owner::Stack | Owner::Earlier | Owner::Released => true,
             Owner::Foreign | Owner::Unclear => false,
         };
-        let holds = |found: &&Found| is_network_stuck && row(found.resource.kind).holds_network;
+        let holds = |found: &&Found| is_network_stuck && found.row().holds_network;
         Self {
-            resources: found.iter().filter(is_own).map(OutsideRow::of).collect(),
+            resources: found.iter().filter(is_own).map(row).collect(),
             foreign: found.iter().filter(|one| !is_own(one)).count(),
-            holds_network: found.iter().filter(holds).map(OutsideRow::of).collect(),
+            holds_network: found.iter().filter(holds).map(row).collect(),
             unknown: unknown.clone(),
             not_looked_for: None,
             is_network_stuck,
@@ -100,7 +95,7 @@ impl OutsideView {
     pub fn not_looked_for(why: impl Into<String>, is_network_stuck: bool) -> Self {
         Self {
             not_looked_for: Some(why.into()),
-            ..Self::of(&Inventory::default(), is_network_stuck)
+            ..Self::of(&Inventory::default(), "", is_network_stuck)
         }
     }
 
@@ -111,7 +106,7 @@ impl OutsideView {
         }
         let of = |kinds: &[OutsideKind]| -> Vec<&OutsideRow> {
             let all = self.resources.iter();
-            all.filter(|row| kinds.contains(&row.kind)).collect()
+            all.filter(|row| kinds.contains(&row.kind())).collect()
         };
         let balancers = of(&BALANCERS);
         let mut texts = Vec::new();
@@ -154,7 +149,7 @@ impl OutsideView {
         let (foreign, own): (Vec<_>, Vec<_>) = self
             .holds_network
             .iter()
-            .partition(|row| row.owner == Owner::Foreign);
+            .partition(|row| row.found.owner == Owner::Foreign);
         let mut texts = Vec::new();
         if !own.is_empty() {
             texts.push(format!("held by {}", named(&own)));
@@ -169,11 +164,11 @@ impl OutsideView {
             .unknown
             .iter()
             .filter(|one| row(one.kind).holds_network);
-        let unknown: Vec<&str> = holding.map(|one| row(one.kind).name).collect();
+        let unknown = plurals(holding);
         if let Some(why) = &self.not_looked_for {
             texts.push(format!("what holds it was not looked for: {why}"));
         } else if !unknown.is_empty() {
-            texts.push(format!("not looked for: {}", unknown.join(", ")));
+            texts.push(format!("not looked for: {unknown}"));
         } else if texts.is_empty() {
             texts.push("nothing is found that holds it any more".to_owned());
         }
@@ -200,8 +195,8 @@ impl OutsideView {
             .filter(|_| !is_running)
             .map(|machine| {
                 format!(
-                    "machine {} is in no group any more, and costs while it is there",
-                    machine.id
+                    "machine {} is in no Auto Scaling group any more, and costs while it is there",
+                    machine.id()
                 )
             });
         let left = self.resources.iter().filter(|row| row.is_left());
@@ -216,55 +211,48 @@ impl OutsideView {
     /// Kinds that could not be looked for. A caller without the rights has many of them: one reason shows which.
     fn unknown_text(&self) -> Option<String> {
         let first = self.unknown.first()?;
-        let names: Vec<&str> = self.unknown.iter().map(|one| row(one.kind).name).collect();
+        let names = plurals(self.unknown.iter());
         let why = clean(&first.why);
-        Some(match names.len() {
-            1 => format!("not looked for: {}: {why}", names[0]),
-            _ => format!(
-                "not looked for: {}; why the first was not: {why}; -o json has every reason",
-                names.join(", ")
-            ),
-        })
+        if self.unknown.iter().all(|one| one.why == first.why) {
+            return Some(format!("not looked for: {names}: {why}"));
+        }
+        let first = row(first.kind).plural;
+        Some(format!(
+            "not looked for: {names}; of {first}: {why}; -o json has every reason"
+        ))
     }
 
-    /// Machines that are in no group any more.
+    /// Machines that are in no Auto Scaling group any more.
     fn machines(&self) -> Vec<&OutsideRow> {
         let all = self.resources.iter();
-        all.filter(|row| row.kind == OutsideKind::Machine).collect()
+        all.filter(|row| row.kind() == OutsideKind::Machine)
+            .collect()
     }
 
     /// What has no line of its own.
     fn others(&self) -> Vec<&OutsideRow> {
         let has_line = |kind| BALANCERS.contains(&kind) || ALONE.contains(&kind);
         let all = self.resources.iter();
-        all.filter(|row| !has_line(row.kind)).collect()
+        all.filter(|row| !has_line(row.kind())).collect()
     }
 }
 
 impl OutsideRow {
-    fn of(found: &Found) -> Self {
-        let resource = &found.resource;
-        Self {
-            kind: resource.kind,
-            id: resource.id.clone(),
-            owner: found.owner,
-            purpose: found.purpose.clone(),
-            disposition: found.disposition,
-            state: resource.state.clone(),
-            bytes: resource.bytes,
-            created: resource.created,
-            ends: resource.ends,
-            found: found.clone(),
-        }
+    fn kind(&self) -> OutsideKind {
+        self.found.resource.kind
+    }
+
+    fn id(&self) -> &str {
+        &self.found.resource.id
     }
 
     /// `bucket canary-state-1a2b`
     fn name(&self) -> String {
-        format!("{} {}", row(self.kind).name, short(&self.found.resource))
+        format!("{} {}", self.found.row().name, short(&self.found.resource))
     }
 
     fn claim(&self) -> Option<String> {
-        match &self.purpose {
+        match &self.found.purpose {
             Some(Purpose::Claim(name)) => Some(clean(name)),
             Some(_) | None => None,
         }
@@ -277,12 +265,18 @@ impl OutsideRow {
 
     /// Whether a deletion names it and never removes it.
     fn is_named(&self) -> bool {
-        self.found.is_left() && self.disposition == Disposition::Untouched
+        self.found.is_left() && self.found.disposition == Disposition::Untouched
     }
 }
 
+/// `load balancers, volumes`
+fn plurals<'a>(all: impl Iterator<Item = &'a UnknownKind>) -> String {
+    let names: Vec<&str> = all.map(|one| row(one.kind).plural).collect();
+    names.join(", ")
+}
+
 fn balancers_text(rows: &[&OutsideRow]) -> Option<String> {
-    let name = |row: &&OutsideRow| match &row.purpose {
+    let name = |row: &&OutsideRow| match &row.found.purpose {
         Some(Purpose::Service(name) | Purpose::Ingress(name)) => clean(name),
         Some(_) | None => short(&row.found.resource),
     };
@@ -295,8 +289,11 @@ fn volumes_text(rows: &[&OutsideRow]) -> Option<String> {
     let (with, without): (Vec<&OutsideRow>, Vec<&OutsideRow>) =
         rows.iter().partition(|row| row.claim().is_some());
     let claims: Vec<String> = with.iter().filter_map(|row| row.claim()).collect();
-    let ids: Vec<String> = without.iter().map(|row| row.id.clone()).collect();
-    let bytes = rows.iter().filter_map(|row| row.bytes).sum::<u64>();
+    let ids: Vec<String> = without.iter().map(|row| row.id().to_owned()).collect();
+    let bytes = rows
+        .iter()
+        .filter_map(|row| row.found.resource.bytes)
+        .sum::<u64>();
     let claims = (!claims.is_empty()).then(|| format!("claims {}", few(claims)));
     let ids = (!ids.is_empty()).then(|| format!("without a claim: {}", few(ids)));
     let names: Vec<String> = claims.into_iter().chain(ids).collect();
@@ -307,17 +304,18 @@ fn volumes_text(rows: &[&OutsideRow]) -> Option<String> {
 }
 
 fn machines_text(rows: &[&OutsideRow]) -> Option<String> {
-    let name = |row: &&OutsideRow| match &row.state {
-        Some(state) => format!("{} ({})", row.id, clean(state)),
-        None => row.id.clone(),
+    let name = |row: &&OutsideRow| match &row.found.resource.state {
+        Some(state) => format!("{} ({})", row.id(), clean(state)),
+        None => row.id().to_owned(),
     };
-    let (machines, group) = match rows.len() {
-        0 => return None,
-        1 => ("1 machine".to_owned(), "its group"),
-        more => (format!("{more} machines"), "their groups"),
-    };
+    if rows.is_empty() {
+        return None;
+    }
+    let machines = count(rows.len(), "machine");
     let names = few(rows.iter().map(name).collect());
-    Some(format!("{machines} detached from {group}: {names}"))
+    Some(format!(
+        "{machines} in no Auto Scaling group any more: {names}"
+    ))
 }
 
 /// What is left, by kinds: counted where Kubernetes made it, named where a stack left it.
@@ -325,24 +323,33 @@ fn others_text(rows: &[&OutsideRow], cluster: &str) -> Vec<String> {
     let (left, made): (Vec<&OutsideRow>, Vec<&OutsideRow>) =
         rows.iter().partition(|row| row.is_left());
     let kinds = OutsideKind::ALL.into_iter().filter_map(|kind| {
-        let of_kind = || made.iter().filter(move |row| row.kind == kind);
+        let of_kind = || made.iter().filter(move |row| row.kind() == kind);
         let number = of_kind().count();
-        let bytes = of_kind().filter_map(|row| row.bytes).sum::<u64>();
+        let bytes = of_kind()
+            .filter_map(|row| row.found.resource.bytes)
+            .sum::<u64>();
         let bytes = (bytes > 0).then(|| format!(" ({})", size(bytes)));
         (number > 0).then(|| row(kind).counted(number) + &bytes.unwrap_or_default())
     });
     let kinds: Vec<String> = kinds.collect();
-    let names: Vec<String> = left
-        .iter()
-        .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
-        .collect();
+    let names = OutsideKind::ALL.into_iter().flat_map(|kind| {
+        let of_kind: Vec<_> = left.iter().filter(|row| row.kind() == kind).collect();
+        let more = of_kind.len().saturating_sub(SHOWN);
+        let more = (more > 0)
+            .then(|| format!("and {} that stacks left, see -o json", more_of(kind, more)));
+        let shown = of_kind.into_iter().take(SHOWN);
+        shown
+            .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
+            .chain(more)
+            .collect::<Vec<_>>()
+    });
     let made = (!kinds.is_empty()).then(|| kinds.join(", "));
     made.into_iter().chain(names).collect()
 }
 
 /// Everything by kind, name and purpose.
 fn named(rows: &[&OutsideRow]) -> String {
-    let name = |row: &&OutsideRow| match &row.purpose {
+    let name = |row: &&OutsideRow| match &row.found.purpose {
         Some(Purpose::Service(of) | Purpose::Ingress(of)) => {
             format!("{} of {}", row.name(), clean(of))
         }

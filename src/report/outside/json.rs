@@ -1,5 +1,7 @@
 //! A deletion as JSON, for `delete --plan -o json`: nothing is left out of a list.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -7,18 +9,18 @@ use serde::Serialize;
 use super::buckets::{self, BucketJson};
 use super::contents::{Contents, Disk};
 use super::obstacles::{self, ObstacleJson, UncheckedJson};
+use super::row::{FoundRow, MonthlyRow, cents};
 use super::{DeletionView, commands};
 use crate::cloud::StackStatus;
 use crate::cloud::outside::OutsideKind;
 use crate::forecast::prices::Prices;
-use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps, upkeep};
+use crate::forecast::upkeep::{Left, LeftKind, Upkeeps};
 use crate::plan::Blocked;
 use crate::plan::deletion::{DeleteStep, Loss};
 use crate::plan::status::DeleteAction;
 use crate::stacks::StackKind;
-use crate::sweep::kinds::row;
-use crate::sweep::kubernetes::{Claim, Objects, Service, Volume, Workload};
-use crate::sweep::{Disposition, Found, Owner, Purpose, Seen, UnknownKind};
+use crate::sweep::{Found, Owner, Purpose, UnknownKind};
+use kubernetes::{KubernetesJson, kubernetes};
 
 const SCHEMA: u32 = 1;
 
@@ -35,7 +37,7 @@ struct DeletionJson<'a> {
     refused: Option<&'a Blocked>,
     stacks: Vec<StackJson<'a>>,
     /// What is the cluster's outside the stacks, but for volumes.
-    outside: Vec<FoundJson<'a>>,
+    outside: Vec<FoundRow>,
     /// What is lost of `PersistentVolume`s, tagged or not.
     lost_volumes: Vec<DiskJson<'a>>,
     kept_volumes: Vec<DiskJson<'a>>,
@@ -49,7 +51,7 @@ struct DeletionJson<'a> {
     /// State buckets that go, with the etcd snapshots in them.
     state_buckets: Vec<BucketJson<'a>>,
     /// What is somebody else's: never touched.
-    foreign: Vec<FoundJson<'a>>,
+    foreign: Vec<FoundRow>,
     unknown: Vec<UnknownJson<'a>>,
     /// What all that is kept costs.
     kept_monthly: CostJson,
@@ -82,40 +84,6 @@ struct LossJson {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FoundJson<'a> {
-    kind: OutsideKind,
-    id: &'a str,
-    owner: Owner,
-    purpose: Option<&'a Purpose>,
-    disposition: Disposition,
-    state: Option<&'a str>,
-    bytes: Option<u64>,
-    created: Option<String>,
-    /// When AWS deletes it for good: of a key that waits for its deletion.
-    ends: Option<String>,
-    /// ARN of the key under which it is encrypted.
-    key: Option<&'a str>,
-    description: Option<&'a str>,
-    tags: &'a BTreeMap<String, String>,
-    /// AWS made it for another resource, and takes it away with that one.
-    by_aws: bool,
-    /// Whether the network's stack can't be deleted while it is there.
-    holds_network: bool,
-    #[serde(flatten)]
-    cost: MonthlyJson,
-}
-
-/// What one thing costs a month: `null` where no price is known.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MonthlyJson {
-    monthly_usd: Option<f64>,
-    /// Whether it can be less.
-    monthly_is_most: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct DiskJson<'a> {
     id: String,
     is_ebs: bool,
@@ -129,7 +97,7 @@ struct DiskJson<'a> {
     key: Option<&'a str>,
     tags: Option<&'a BTreeMap<String, String>>,
     #[serde(flatten)]
-    cost: MonthlyJson,
+    cost: MonthlyRow,
 }
 
 #[derive(Serialize)]
@@ -146,7 +114,7 @@ struct LeftJson {
     log_group: Option<String>,
     gib: Option<f64>,
     #[serde(flatten)]
-    cost: MonthlyJson,
+    cost: MonthlyRow,
 }
 
 #[derive(Serialize)]
@@ -168,63 +136,18 @@ struct CostJson {
     dated: Option<(String, String)>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase", tag = "api")]
-enum KubernetesJson<'a> {
-    None,
-    Silent {
-        why: &'a str,
-    },
-    Answers {
-        services: Vec<ServiceJson<'a>>,
-        volumes: Vec<VolumeJson<'a>>,
-        claims: Vec<NameJson<'a>>,
-        workloads: Vec<WorkloadJson<'a>>,
-    },
-}
-
-#[derive(Serialize)]
-struct NameJson<'a> {
-    namespace: &'a str,
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-struct ServiceJson<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    address: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct VolumeJson<'a> {
-    name: &'a str,
-    volume_id: Option<&'a str>,
-    claim: Option<&'a str>,
-    gib: Option<u64>,
-    reclaim_policy: &'a str,
-}
-
-#[derive(Serialize)]
-struct WorkloadJson<'a> {
-    kind: &'a str,
-    namespace: &'a str,
-    name: &'a str,
-    replicas: Option<u32>,
-}
-
 /// All of a deletion: stacks with their data, what lies outside them, what of Kubernetes goes first.
 pub fn json<'a>(view: &DeletionView<'a>) -> impl Serialize + use<'a> {
     let contents = Contents::of(view);
     let cost = contents.upkeep();
     let kept = contents.kept.iter().map(|(found, _)| *found);
     let own = contents.removed.iter().copied().chain(kept);
-    let outside = own.map(|found| found_json(found, view)).collect();
+    let prices = Prices::table();
+    let row = |found: &Found| FoundRow::of(found, view.delete_volumes, view.region, &prices);
+    let outside = own.map(row).collect();
     let state_buckets = view.buckets.iter();
     let state_buckets = state_buckets.map(|bucket| buckets::json(bucket, view.region));
-    let foreign = contents.foreign.iter();
-    let foreign = foreign.map(|found| found_json(found, view)).collect();
+    let foreign = contents.foreign.iter().copied().map(row).collect();
     let kept_volumes = contents.kept_volumes.into_iter();
     let kept_volumes = kept_volumes.chain(contents.past_volumes);
     DeletionJson {
@@ -288,42 +211,6 @@ fn loss(loss: Loss) -> LossJson {
     }
 }
 
-fn found_json<'a>(found: &'a Found, view: &DeletionView<'a>) -> FoundJson<'a> {
-    let resource = &found.resource;
-    FoundJson {
-        kind: resource.kind,
-        id: &resource.id,
-        owner: found.owner,
-        purpose: found.purpose.as_ref(),
-        disposition: found.becomes(view.delete_volumes),
-        state: resource.state.as_deref(),
-        bytes: resource.bytes,
-        created: resource.created.map(|at| at.to_string()),
-        ends: resource.ends.map(|at| at.to_string()),
-        key: resource.key.as_deref(),
-        description: resource.description.as_deref(),
-        tags: &resource.tags,
-        by_aws: resource.by_aws,
-        holds_network: row(resource.kind).holds_network,
-        cost: monthly(&upkeep(resource, view.region, &Prices::table())),
-    }
-}
-
-fn monthly(upkeep: &Upkeep) -> MonthlyJson {
-    MonthlyJson {
-        monthly_usd: match upkeep {
-            Upkeep::Free => Some(0.0),
-            Upkeep::About(amount) | Upkeep::UpTo(amount) => Some(cents(amount.usd)),
-            Upkeep::Unknown => None,
-        },
-        monthly_is_most: upkeep.is_most(),
-    }
-}
-
-fn cents(usd: f64) -> f64 {
-    (usd * 100.0).round() / 100.0
-}
-
 fn disk(disk: Disk<'_>) -> DiskJson<'_> {
     let resource = disk.found.map(|found| &found.resource);
     DiskJson {
@@ -339,7 +226,7 @@ fn disk(disk: Disk<'_>) -> DiskJson<'_> {
             .map(|at| at.to_string()),
         key: resource.and_then(|resource| resource.key.as_deref()),
         tags: resource.map(|resource| &resource.tags),
-        cost: monthly(&disk.upkeep),
+        cost: MonthlyRow::of(&disk.upkeep),
     }
 }
 
@@ -359,7 +246,7 @@ fn left(left: Left) -> LeftJson {
         days,
         log_group,
         gib: left.gib,
-        cost: monthly(&left.upkeep),
+        cost: MonthlyRow::of(&left.upkeep),
     }
 }
 
@@ -377,59 +264,5 @@ fn total(all: &Upkeeps) -> CostJson {
         is_most: all.is_most,
         unpriced: all.unpriced,
         dated: all.dated.clone(),
-    }
-}
-
-fn kubernetes(seen: &Seen) -> KubernetesJson<'_> {
-    let objects = match seen {
-        Seen::NoApi => return KubernetesJson::None,
-        Seen::Silent(why) => return KubernetesJson::Silent { why },
-        Seen::Objects(objects) => objects,
-    };
-    let Objects {
-        services,
-        volumes,
-        claims,
-        workloads,
-    } = objects;
-    KubernetesJson::Answers {
-        services: services.iter().map(service).collect(),
-        volumes: volumes.iter().map(volume).collect(),
-        claims: claims.iter().map(claim).collect(),
-        workloads: workloads.iter().map(workload).collect(),
-    }
-}
-
-fn service(service: &Service) -> ServiceJson<'_> {
-    ServiceJson {
-        namespace: &service.namespace,
-        name: &service.name,
-        address: service.address.as_deref(),
-    }
-}
-
-fn volume(volume: &Volume) -> VolumeJson<'_> {
-    VolumeJson {
-        name: &volume.name,
-        volume_id: volume.volume_id.as_deref(),
-        claim: volume.claim.as_deref(),
-        gib: volume.gib,
-        reclaim_policy: &volume.reclaim_policy,
-    }
-}
-
-fn claim(claim: &Claim) -> NameJson<'_> {
-    NameJson {
-        namespace: &claim.namespace,
-        name: &claim.name,
-    }
-}
-
-fn workload(workload: &Workload) -> WorkloadJson<'_> {
-    WorkloadJson {
-        kind: &workload.kind,
-        namespace: &workload.namespace,
-        name: &workload.name,
-        replicas: workload.replicas,
     }
 }

@@ -101,7 +101,7 @@ fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
         let tail = listed([tail(disk), end.unwrap_or_default()]);
         page.row(6, &row(disk, true), &tail);
     }
-    more(page, all.len());
+    more(page, 6, all.len());
     if view.inventory.found.iter().any(is_disk) {
         page.line(6, "To list them later:");
         let command = commands::list_volumes(&view.plan.cluster, view.region);
@@ -138,13 +138,15 @@ fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
             &format!("{}{}", tail(disk), past(disk)),
         );
     }
-    more(page, all.len());
+    more(page, 6, all.len());
     page.line(6, "To delete them, where nobody needs the data:");
     for disk in all.iter().take(SHOWN) {
-        let command = commands::plain(OutsideKind::Volume, &disk.id, view.region);
-        page.command(8, &command);
+        let resource = OutsideResource::new(OutsideKind::Volume, disk.id.clone());
+        for (_, command) in commands::steps(&resource, view.region) {
+            page.command(8, &command);
+        }
     }
-    more(page, all.len());
+    more(page, 6, all.len());
 }
 
 /// Why a volume is not this cluster's any more.
@@ -195,7 +197,7 @@ fn kept_kind(
     for (found, upkeep) in all.iter().take(SHOWN) {
         page.line(6, &kept_text(found, upkeep));
     }
-    more(page, all.len());
+    more(page, 6, all.len());
     call_back(page, view, all);
 }
 
@@ -209,10 +211,10 @@ fn call_back(page: &mut Page, view: &DeletionView<'_>, all: &[&(&Found, Upkeep)]
     }
 }
 
-/// How many are not shown, and where they are.
-pub(super) fn more(page: &mut Page, all: usize) {
+/// How many are not shown, and where they are, below rows of this indent.
+pub(super) fn more(page: &mut Page, indent: usize, all: usize) {
     if let Some(rest) = all.checked_sub(SHOWN).filter(|rest| *rest > 0) {
-        page.line(6, &format!("and {rest} more: {MORE}"));
+        page.line(indent, &format!("and {rest} more: {MORE}"));
     }
 }
 

@@ -3,7 +3,16 @@
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::text::clean;
 use crate::report::format::grouped;
+use crate::sweep::kinds::row;
 use crate::sweep::{Found, Owner, Purpose};
+
+/// `1 more load balancer`, `3 more rules of security groups`: behind others of them.
+pub(in crate::report) fn more_of(kind: OutsideKind, number: usize) -> String {
+    match number {
+        1 => format!("1 more {}", row(kind).name),
+        _ => format!("{number} more {}", row(kind).plural),
+    }
+}
 
 /// What people call it: the name in an ARN, a record without its zone first, a rule with its group. Commands take the whole id.
 pub(in crate::report) fn short(resource: &OutsideResource) -> String {
@@ -82,6 +91,8 @@ pub(in crate::report) fn size(bytes: u64) -> String {
 pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
     let text = match &found.purpose {
         Some(Purpose::Service(name)) => format!("Service {name}"),
+        // The AWS Load Balancer Controller names a group by one word.
+        Some(Purpose::Ingress(name)) if !name.contains('/') => format!("Ingress group {name}"),
         Some(Purpose::Ingress(name)) => format!("Ingress {name}"),
         Some(Purpose::Claim(name)) => format!("claim {name}"),
         Some(Purpose::Volume(name)) => format!("PersistentVolume {name}"),

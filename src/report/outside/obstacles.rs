@@ -76,7 +76,7 @@ fn rows(page: &mut Page, view: &DeletionView<'_>, all: &[&Obstacle]) {
             page.command(9, &command);
         }
     }
-    kept::more(page, all.len());
+    kept::more(page, 6, all.len());
 }
 
 fn unchecked(page: &mut Page, all: &[Unchecked]) {
@@ -90,7 +90,7 @@ fn unchecked(page: &mut Page, all: &[Unchecked]) {
         let name = named(one.thing, &one.id);
         page.line(5, &format!("{name}: {}", clean(&one.why)));
     }
-    kept::more(page, all.len());
+    kept::more(page, 6, all.len());
 }
 
 /// `load balancer a1b2 (network) of canary-edge: deletion protection is on`.

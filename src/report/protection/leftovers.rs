@@ -2,6 +2,8 @@
 //! was found. Kinds, their names and what becomes of them are those of the sweep's table.
 
 mod judge;
+mod unjudged;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +13,10 @@ use serde::Serialize;
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::{clean, listed_line};
 use crate::forecast::prices::Prices;
-use crate::report::outside::short;
+use crate::report::outside::{more_of, short};
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Inventory, Seen};
-use judge::{is_free_volume, service};
+use judge::{is_balancer, is_free_volume, is_made_rule, maker};
 
 /// Lines that one kind has on a screen.
 const SHOWN: usize = 10;
@@ -26,6 +28,8 @@ pub struct LeftoverFacts<'a> {
     pub inventory: &'a Inventory,
     /// Needed only where [`asks_kubernetes`] says so.
     pub kubernetes: &'a Seen,
+    /// Whether it was asked at the end of a tunnel.
+    pub is_tunnelled: bool,
     /// Ids of the security groups that network interfaces have, or why those could not be listed.
     pub used_groups: &'a Result<BTreeSet<String>, String>,
     /// The run that holds the operation lock, or why that is not known.
@@ -69,11 +73,13 @@ pub enum LeftoverState {
     Unknown,
 }
 
-/// Whether Kubernetes knows what is to be judged: Services of load balancers, claims of volumes that no machine has. One
-/// that a machine has is in use, whatever it says.
+/// Whether Kubernetes knows what is to be judged: Services and Ingresses of load balancers and of rules, claims of volumes
+/// that no machine has. One that a machine has is in use, whatever it says.
 pub fn asks_kubernetes(inventory: &Inventory) -> bool {
     let mut all = inventory.found.iter();
-    all.any(|found| service(found).is_some() || is_free_volume(found))
+    all.any(|found| {
+        is_balancer(found) && maker(found).is_some() || is_made_rule(found) || is_free_volume(found)
+    })
 }
 
 /// Where nothing outside the stacks could be looked for.
@@ -136,7 +142,7 @@ pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
     }
     let more = numbers.into_iter().filter_map(|(kind, number)| {
         let more = number.checked_sub(SHOWN).filter(|more| *more > 0)?;
-        let text = format!("{} more; -o json lists all", row(kind?).counted(more));
+        let text = format!("and {}; -o json lists all", more_of(kind?, more));
         Some(line("!!", &text))
     });
     lines.extend(more);

@@ -6,15 +6,16 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::rounds::AT_ONCE;
 use super::workloads::chain;
-use super::{Claim, Objects, Service, Volume, Workload};
+use super::{Claim, Ingress, Objects, Service, Volume, Workload};
 use crate::kube::{Api, ClaimObject, ClaimPod, KubeError, VolumeObject};
 
 /// Claims that have a volume of EBS, or may get one, by namespace and name.
 pub type Names = BTreeSet<(String, String)>;
 
 pub async fn objects(api: &Api) -> Result<Objects, KubeError> {
-    let (services, volumes, claims) = futures::try_join!(
+    let (services, ingresses, volumes, claims) = futures::try_join!(
         api.load_balancer_services(),
+        api.ingresses(),
         api.persistent_volumes(),
         api.claims(),
     )?;
@@ -33,6 +34,14 @@ pub async fn objects(api: &Api) -> Result<Objects, KubeError> {
                 namespace: service.object.namespace,
                 name: service.object.name,
                 address: service.address,
+            })
+            .collect(),
+        ingresses: ingresses
+            .into_iter()
+            .map(|ingress| Ingress {
+                namespace: ingress.object.namespace,
+                name: ingress.object.name,
+                stacks: ingress.stacks,
             })
             .collect(),
         volumes: volumes.into_iter().map(volume).collect(),

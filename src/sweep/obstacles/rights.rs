@@ -158,6 +158,7 @@ fn simulation(resource: &OutsideResource, identity: &Identity) -> Option<Simulat
             format!("arn:{partition}:s3:::{id}"),
             true,
         ),
+        K::Key => ("kms:ScheduleKeyDeletion", id.clone(), true),
         // EC2's are checked by EC2, and the rest is never removed.
         K::Machine
         | K::GroupRule
@@ -168,7 +169,11 @@ fn simulation(resource: &OutsideResource, identity: &Identity) -> Option<Simulat
         | K::LogGroup
         | K::Backup
         | K::DatabaseSnapshot
-        | K::Key
+        | K::Database
+        | K::NatGateway
+        | K::Address
+        | K::InternetGateway
+        | K::Vpc
         | K::Subnet
         | K::RouteTable
         | K::Endpoint

@@ -12,19 +12,20 @@ use kube_cfn::report::protection::{
     text,
 };
 use kube_cfn::sweep::kubernetes::{
-    Claim, Objects, Service, Volume as PersistentVolume, VolumeSource,
+    Claim, Ingress, Objects, Service, Volume as PersistentVolume, VolumeSource,
 };
 use kube_cfn::sweep::{Disposition, Found, Inventory, Owner, Seen};
 
 use super::found::{
     balancer, classic, foreign, group, in_group, inventory, left, machine, now, of_ingress, record,
-    rule, stated, target_group, unknown, usual, volume,
+    rule, service, stated, target_group, unknown, usual, volume,
 };
 use crate::support::golden;
 
 /// A look at a cluster of which Kubernetes says what it has.
 struct Look {
     kubernetes: Seen,
+    is_tunnelled: bool,
     used_groups: Result<BTreeSet<String>, String>,
     operation: Result<Option<String>, String>,
     is_network_stuck: bool,
@@ -34,6 +35,7 @@ impl Default for Look {
     fn default() -> Self {
         Self {
             kubernetes: Seen::Objects(objects()),
+            is_tunnelled: false,
             used_groups: Ok(BTreeSet::from(["sg-0a1".to_owned()])),
             operation: Ok(None),
             is_network_stuck: false,
@@ -48,6 +50,7 @@ impl Look {
             region: "eu-west-1",
             inventory,
             kubernetes: &self.kubernetes,
+            is_tunnelled: self.is_tunnelled,
             used_groups: &self.used_groups,
             operation: &self.operation,
             is_network_stuck: self.is_network_stuck,
@@ -65,7 +68,7 @@ impl Look {
 
 /// What a cluster with everything of [`usual`] has: two Services, three claims.
 fn objects() -> Objects {
-    let service = |name: &str| Service {
+    let of_default = |name: &str| Service {
         namespace: "default".to_owned(),
         name: name.to_owned(),
         address: None,
@@ -84,7 +87,8 @@ fn objects() -> Objects {
         reclaim_policy: "Delete".to_owned(),
     };
     Objects {
-        services: vec![service("web"), service("api")],
+        services: vec![of_default("web"), of_default("api")],
+        ingresses: Vec::new(),
         volumes: vec![
             volume("vol-0a1", "data-0"),
             volume("vol-0a2", "data-1"),
@@ -138,15 +142,12 @@ fn cluster_in_use_has_nothing_left_over() {
 #[test]
 fn what_is_not_compared_is_said() {
     let all = Look::default().at(&inventory(vec![
-        of_ingress("k8s-shop", "shop/shop"),
         made_for_nothing("k8s-odd"),
         record("Z1 web.example.org. A", "default/web"),
     ]));
     let found = findings(all.clone());
     assert_eq!((found.orphaned(), found.not_judged()), (0, 0));
     screen("doctor-not-compared", all);
-    let all = silent().at(&inventory(vec![of_ingress("k8s-shop", "shop/shop")]));
-    assert_eq!(all[0].state, LeftoverState::NotCompared);
 }
 
 fn made_for_nothing(name: &str) -> Found {
@@ -223,6 +224,97 @@ fn volumes_in_use_are_no_reason_to_ask() {
     assert!(!asks_kubernetes(&volumes("in-use")));
     assert!(asks_kubernetes(&volumes("available")));
     assert_eq!(silent().at(&volumes("in-use")), Vec::new());
+}
+
+/// The tag of the AWS Load Balancer Controller names an Ingress, or a group of them by one word.
+#[test]
+fn load_balancer_is_left_over_without_its_ingress() {
+    let ingress = |name: &str, stacks: &[&str]| Ingress {
+        namespace: "shop".to_owned(),
+        name: name.to_owned(),
+        stacks: stacks.iter().map(ToString::to_string).collect(),
+    };
+    let look = Look {
+        kubernetes: Seen::Objects(Objects {
+            ingresses: vec![
+                ingress("shop", &["shop/shop"]),
+                ingress("blog", &["edge", "old"]),
+            ],
+            ..objects()
+        }),
+        ..Look::default()
+    };
+    for used in ["shop/shop", "edge", "old"] {
+        assert_eq!(look.at_one(of_ingress("k8s-a", used)), None, "{used}");
+    }
+    for (gone, words) in [
+        ("shop/blog", "Ingress shop/blog"),
+        ("shop/old", "Ingress shop/old"),
+        ("blog", "Ingress group blog"),
+    ] {
+        let one = look.at_one(of_ingress("k8s-a", gone)).unwrap();
+        assert_eq!(one.state, LeftoverState::Orphaned);
+        let text = format!("has no Ingress any more: {words}");
+        assert!(one.text.contains(&text), "{}", one.text);
+    }
+    let of_group = inventory(vec![of_ingress("k8s-a", "edge")]);
+    assert!(asks_kubernetes(&of_group));
+    let unknown = silent().at(&of_group);
+    assert_eq!(unknown[0].state, LeftoverState::Unknown, "{unknown:?}");
+}
+
+/// Its group is still used, as its load balancer is there: the rule is not needed any more, and is named on its own.
+#[test]
+fn rule_is_left_over_without_the_service_of_the_group_that_it_names() {
+    let named_by = |rule: Found, of: &str| {
+        let look = Look {
+            used_groups: Ok(BTreeSet::from(["sg-0b2".to_owned()])),
+            ..Look::default()
+        };
+        let rule = Found {
+            purpose: Some(service(of)),
+            ..rule
+        };
+        look.at(&inventory(vec![rule, group("sg-0b2", of)]))
+    };
+    let of_nodes = || in_group(rule("sgr-0b2", &["sg-0b2", "sg-nodes"]), "sg-nodes");
+    assert_eq!(named_by(of_nodes(), "default/web"), Vec::new());
+    let all = named_by(of_nodes(), "default/old");
+    assert_eq!(all.len(), 1, "{all:#?}");
+    assert_eq!(all[0].state, LeftoverState::Orphaned);
+    assert_eq!(all[0].id.as_deref(), Some("sgr-0b2"));
+    let text = "in sg-nodes names sg-0b2, which has no Service of type LoadBalancer any more";
+    assert!(all[0].text.contains(text), "{}", all[0].text);
+    let revoke = "`aws ec2 revoke-security-group-ingress --region eu-west-1 --group-id sg-nodes \
+                  --security-group-rule-ids sgr-0b2`";
+    assert_eq!(all[0].next.as_deref(), Some(revoke));
+    // One in the group itself goes with it.
+    let own = in_group(rule("sgr-0b3", &["sg-0b2", "sg-nodes"]), "sg-0b2");
+    assert_eq!(named_by(own, "default/old"), Vec::new());
+}
+
+#[test]
+fn what_looks_closer_is_advised_unless_it_was_tried() {
+    let found = findings(silent().at(&usual()));
+    let kinds = "whether anything uses what is outside the stacks of these: load balancers, classic load balancers, \
+                 rules of security groups, volumes";
+    assert_eq!(found.not_judged_kinds().as_deref(), Some(kinds));
+    let next = found.looks_closer().unwrap();
+    assert!(
+        next.starts_with("`kube-cfn doctor canary --server https://"),
+        "{next}"
+    );
+    let tried = Look {
+        is_tunnelled: true,
+        ..silent()
+    };
+    assert_eq!(findings(tried.at(&usual())).looks_closer(), None);
+    let found = findings(vec![not_looked_for("no network")]);
+    assert_eq!(
+        found.not_judged_kinds().unwrap(),
+        "what lies outside the stacks"
+    );
+    assert_eq!(findings(Vec::new()).not_judged_kinds(), None);
 }
 
 /// Everything that a deletion would remove, whatever it is for.
@@ -362,7 +454,7 @@ fn machine_is_left_over_unless_a_run_ends_it() {
     assert_eq!(one.state, LeftoverState::Orphaned);
     assert!(
         one.text.contains(
-            "i-0a1 of canary-pool-web is in no group any more (running, launched 3d ago)"
+            "i-0a1 of canary-pool-web is in no Auto Scaling group any more (running, launched 3d ago)"
         ),
         "{}",
         one.text
@@ -452,9 +544,13 @@ fn many_of_a_kind_are_counted() {
     let all = Look::default().at(&inventory(machines));
     assert_eq!(all.len(), 25);
     let shown = text(&findings(all));
-    assert_eq!(shown.matches("in no group").count(), 10, "{shown}");
+    assert_eq!(
+        shown.matches("in no Auto Scaling group").count(),
+        10,
+        "{shown}"
+    );
     assert!(
-        shown.ends_with("!! outside        15 machines more; -o json lists all"),
+        shown.ends_with("!! outside        and 15 more machines; -o json lists all"),
         "{shown}"
     );
 }

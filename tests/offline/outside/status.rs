@@ -41,7 +41,7 @@ fn stack(kind: &str, status: &str) -> StackWithResources {
 fn seen(stacks: &[StackWithResources], inventory: &Inventory) -> StatusView {
     let stuck = is_network_stuck(stacks.iter().map(|one| &one.found));
     let mut view = view("canary", ("123456789012", "eu-west-1"), &[], stacks);
-    view.outside = Some(OutsideView::of(inventory, stuck));
+    view.outside = Some(OutsideView::of(inventory, "eu-west-1", stuck));
     view
 }
 
@@ -195,7 +195,7 @@ fn network_that_nothing_holds_any_more_is_said_as_such() {
     let lines = network_lines(&seen(&half_deleted(), &not_all)).join("\n");
     assert!(!lines.contains("nothing is found"), "{lines}");
     assert!(
-        lines.contains("not looked for: network interface"),
+        lines.contains("not looked for: network interfaces"),
         "{lines}"
     );
     assert_eq!(
@@ -223,7 +223,7 @@ fn what_lies_outside_is_a_remark_and_no_part_of_the_health() {
     assert!(without.remarks.is_empty());
     let remarks = health_with.remarks.join("\n");
     assert!(
-        remarks.contains("machine i-0a1 is in no group any more, and costs"),
+        remarks.contains("machine i-0a1 is in no Auto Scaling group any more, and costs"),
         "{remarks}"
     );
     assert!(
@@ -231,7 +231,7 @@ fn what_lies_outside_is_a_remark_and_no_part_of_the_health() {
         "{remarks}"
     );
     assert!(
-        remarks.contains("not looked for: key: User: arn"),
+        remarks.contains("not looked for: keys: User: arn"),
         "{remarks}"
     );
     assert!(!remarks.contains("default/web"), "{remarks}");

@@ -8,6 +8,7 @@ use roxmltree::Node;
 use super::answer::{List, page, required};
 use super::balancers::VERSION;
 use super::databases::RDS_VERSION;
+use super::removal::ec2_deletion;
 use super::{query, unreadable, with_action};
 use crate::cloud::aws::Aws;
 use crate::cloud::aws::calls::ApiCall;
@@ -42,38 +43,18 @@ impl RemovalChecks for Aws {
 
 /// The request that removes a resource of EC2.
 fn request(resource: &OutsideResource) -> Option<(&'static str, Vec<(&'static str, &str)>)> {
-    use OutsideKind as K;
     let id = resource.id.as_str();
+    if resource.kind == OutsideKind::GroupRule && !resource.body.is_empty() {
+        let call = match resource.state.as_deref() {
+            Some("egress") => "RevokeSecurityGroupEgress",
+            Some(_) | None => "RevokeSecurityGroupIngress",
+        };
+        let group = ("GroupId", resource.body.as_str());
+        return Some((call, vec![group, ("SecurityGroupRuleId.1", id)]));
+    }
     let (call, parameter) = match resource.kind {
-        K::Machine => ("TerminateInstances", "InstanceId.1"),
-        K::SecurityGroup => ("DeleteSecurityGroup", "GroupId"),
-        K::Interface => ("DeleteNetworkInterface", "NetworkInterfaceId"),
-        K::Volume => ("DeleteVolume", "VolumeId"),
-        K::GroupRule if resource.body.is_empty() => return None,
-        K::GroupRule => {
-            let call = match resource.state.as_deref() {
-                Some("egress") => "RevokeSecurityGroupEgress",
-                Some(_) | None => "RevokeSecurityGroupIngress",
-            };
-            let group = ("GroupId", resource.body.as_str());
-            return Some((call, vec![group, ("SecurityGroupRuleId.1", id)]));
-        }
-        K::LoadBalancer
-        | K::ClassicLoadBalancer
-        | K::TargetGroup
-        | K::Snapshot
-        | K::DnsRecord
-        | K::LogGroup
-        | K::Backup
-        | K::DatabaseSnapshot
-        | K::Bucket
-        | K::Key
-        | K::Subnet
-        | K::RouteTable
-        | K::Endpoint
-        | K::Peering
-        | K::NetworkAcl
-        | K::VpnGateway => return None,
+        OutsideKind::Endpoint => ("DeleteVpcEndpoints", "VpcEndpointId.1"),
+        _ => ec2_deletion(resource)?,
     };
     Some((call, vec![(parameter, id)]))
 }

@@ -35,10 +35,51 @@ pub(super) async fn remove(aws: &Aws, resource: &OutsideResource) -> Result<(), 
     }
 }
 
+/// The call that deletes a resource of EC2 by its id alone, and the parameter that takes it.
+pub(super) fn ec2_deletion(resource: &OutsideResource) -> Option<(&'static str, &'static str)> {
+    use OutsideKind as K;
+    let call = match resource.kind {
+        K::Machine => ("TerminateInstances", "InstanceId.1"),
+        K::SecurityGroup => ("DeleteSecurityGroup", "GroupId"),
+        K::Interface => ("DeleteNetworkInterface", "NetworkInterfaceId"),
+        K::Volume => ("DeleteVolume", "VolumeId"),
+        K::Snapshot => ("DeleteSnapshot", "SnapshotId"),
+        K::NatGateway => ("DeleteNatGateway", "NatGatewayId"),
+        K::Address => ("ReleaseAddress", "AllocationId"),
+        K::Subnet => ("DeleteSubnet", "SubnetId"),
+        K::RouteTable => ("DeleteRouteTable", "RouteTableId"),
+        K::NetworkAcl => ("DeleteNetworkAcl", "NetworkAclId"),
+        K::Peering => ("DeleteVpcPeeringConnection", "VpcPeeringConnectionId"),
+        K::VpnGateway => ("DeleteVpnGateway", "VpnGatewayId"),
+        K::InternetGateway if resource.id.starts_with(EGRESS_ONLY) => (
+            "DeleteEgressOnlyInternetGateway",
+            "EgressOnlyInternetGatewayId",
+        ),
+        K::InternetGateway => ("DeleteInternetGateway", "InternetGatewayId"),
+        K::Vpc => ("DeleteVpc", "VpcId"),
+        K::LoadBalancer
+        | K::ClassicLoadBalancer
+        | K::TargetGroup
+        | K::GroupRule
+        | K::DnsRecord
+        | K::LogGroup
+        | K::Backup
+        | K::DatabaseSnapshot
+        | K::Database
+        | K::Bucket
+        | K::Key
+        | K::Endpoint => return None,
+    };
+    Some(call)
+}
+
 async fn by_kind(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError> {
     let id = resource.id.as_str();
+    if let Some((call, parameter)) = ec2_deletion(resource) {
+        detach(aws, resource, parameter).await?;
+        return query_call(aws, (Service::Ec2, EC2_VERSION, call), parameter, id).await;
+    }
     match resource.kind {
-        OutsideKind::Machine => ec2_call(aws, "TerminateInstances", "InstanceId.1", id).await,
         OutsideKind::LoadBalancer => {
             let call = (Service::LoadBalancing, VERSION, "DeleteLoadBalancer");
             query_call(aws, call, "LoadBalancerArn", id).await
@@ -53,12 +94,6 @@ async fn by_kind(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError
             query_call(aws, call, "TargetGroupArn", id).await
         }
         OutsideKind::GroupRule => revoke(aws, id).await,
-        OutsideKind::SecurityGroup => ec2_call(aws, "DeleteSecurityGroup", "GroupId", id).await,
-        OutsideKind::Interface => {
-            ec2_call(aws, "DeleteNetworkInterface", "NetworkInterfaceId", id).await
-        }
-        OutsideKind::Volume => ec2_call(aws, "DeleteVolume", "VolumeId", id).await,
-        OutsideKind::Snapshot => ec2_call(aws, "DeleteSnapshot", "SnapshotId", id).await,
         OutsideKind::DnsRecord => dns::delete(aws, resource).await,
         OutsideKind::LogGroup => delete_log_group(aws, id).await,
         OutsideKind::Backup => delete_backup(aws, id).await,
@@ -68,47 +103,29 @@ async fn by_kind(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError
         }
         OutsideKind::Bucket => delete_bucket(aws, id).await,
         OutsideKind::Key => end_key(aws, id).await,
-        OutsideKind::NatGateway => ec2_call(aws, "DeleteNatGateway", "NatGatewayId", id).await,
-        OutsideKind::Address => ec2_call(aws, "ReleaseAddress", "AllocationId", id).await,
-        OutsideKind::Subnet => ec2_call(aws, "DeleteSubnet", "SubnetId", id).await,
-        OutsideKind::RouteTable => ec2_call(aws, "DeleteRouteTable", "RouteTableId", id).await,
-        OutsideKind::NetworkAcl => ec2_call(aws, "DeleteNetworkAcl", "NetworkAclId", id).await,
-        OutsideKind::Peering => {
-            let call = "DeleteVpcPeeringConnection";
-            ec2_call(aws, call, "VpcPeeringConnectionId", id).await
-        }
         OutsideKind::Endpoint => delete_endpoint(aws, id).await,
-        OutsideKind::VpnGateway => {
-            let calls = ["DetachVpnGateway", "DeleteVpnGateway"];
-            end_gateway(aws, resource, calls, "VpnGatewayId").await
-        }
-        OutsideKind::InternetGateway if id.starts_with(EGRESS_ONLY) => {
-            let call = "DeleteEgressOnlyInternetGateway";
-            ec2_call(aws, call, "EgressOnlyInternetGatewayId", id).await
-        }
-        OutsideKind::InternetGateway => {
-            let calls = ["DetachInternetGateway", "DeleteInternetGateway"];
-            end_gateway(aws, resource, calls, "InternetGatewayId").await
-        }
-        OutsideKind::Vpc => ec2_call(aws, "DeleteVpc", "VpcId", id).await,
         OutsideKind::Database => Err(refused(resource, "kube-cfn never deletes a database")),
+        _ => Err(refused(resource, "it is deleted by EC2's own calls")),
     }
 }
 
-/// Detaches a gateway from its VPC, which AWS wants before, and deletes it.
-async fn end_gateway(
-    aws: &Aws,
-    gateway: &OutsideResource,
-    [detach, delete]: [&'static str; 2],
-    parameter: &str,
-) -> Result<(), CloudError> {
-    if let Some(vpc) = &gateway.vpc {
-        let api_call = ApiCall::new(Service::Ec2, detach, &gateway.id);
-        let parameters = [(parameter, &*gateway.id), ("VpcId", vpc)];
-        let answer = query(aws, (api_call, EC2_VERSION), &parameters).await;
-        CloudError::optional(answer)?;
-    }
-    ec2_call(aws, delete, parameter, &gateway.id).await
+/// Detaches a gateway from its VPC, which AWS wants before its deletion. Nothing to do for others.
+async fn detach(aws: &Aws, gateway: &OutsideResource, parameter: &str) -> Result<(), CloudError> {
+    let call = match (gateway.kind, &gateway.vpc) {
+        (OutsideKind::VpnGateway, Some(vpc)) => Some(("DetachVpnGateway", vpc)),
+        (OutsideKind::InternetGateway, Some(vpc)) if !gateway.id.starts_with(EGRESS_ONLY) => {
+            Some(("DetachInternetGateway", vpc))
+        }
+        _ => None,
+    };
+    let Some((call, vpc)) = call else {
+        return Ok(());
+    };
+    let api_call = ApiCall::new(Service::Ec2, call, &gateway.id);
+    let parameters = [(parameter, &*gateway.id), ("VpcId", vpc)];
+    let answer = query(aws, (api_call, EC2_VERSION), &parameters).await;
+    CloudError::optional(answer)?;
+    Ok(())
 }
 
 /// EC2 says in a good answer that it did not delete one.
@@ -142,16 +159,6 @@ fn refused(resource: &OutsideResource, why: &str) -> CloudError {
         operation: format!("removal of {}", resource.id),
         message: why.to_owned(),
     }
-}
-
-async fn ec2_call(
-    aws: &Aws,
-    call: &'static str,
-    parameter: &str,
-    id: &str,
-) -> Result<(), CloudError> {
-    let call = (Service::Ec2, EC2_VERSION, call);
-    query_call(aws, call, parameter, id).await
 }
 
 async fn query_call(
