@@ -2,6 +2,7 @@
 
 mod answers;
 mod cluster;
+mod leftovers;
 mod orphans;
 mod ownership;
 mod purposes;

@@ -43,7 +43,7 @@ def main():
 
 
 def _install(state):
-    from . import changesets, drift, records, releases, replacing, resources, reverting, strict, tagging, validation
+    from . import changesets, deleted, drift, records, releases, replacing, resources, reverting, strict, tagging, validation
     from .account import Accounts
     from .engine import Engine
     from .pace import Pace
@@ -62,6 +62,7 @@ def _install(state):
     tagging.install()
     records.install()
     changesets.install()
+    deleted.install()
     strict.install()
     drift.install(rules)
     reverting.install(rules)

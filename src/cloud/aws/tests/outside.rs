@@ -3,6 +3,7 @@
 mod balancers;
 mod dns;
 mod machines;
+mod network;
 mod removing;
 mod rest;
 
