@@ -175,6 +175,11 @@ pub(super) fn retained(env: &mut Environment, stack: &Stack, resource: &Resource
     let Some(found) = of_stacks::listed(&env.setting, stack, resource) else {
         return;
     };
+    // One that names its own group alone goes with that, and is not looked for.
+    let holder = (found.kind == OutsideKind::GroupRule).then(|| found.body.clone());
+    if holder.is_some() && found.uses.len() < 2 {
+        return;
+    }
     let id = found.id.clone();
     let seed = env.setting.seed;
     let with: Vec<_> = match found.kind {
@@ -193,7 +198,7 @@ pub(super) fn retained(env: &mut Environment, stack: &Stack, resource: &Resource
         _ => Vec::new(),
     };
     let subnet = properties.get("SubnetId").map(text);
-    let thing = things::Thing::new(found, at).placed(subnet, None);
+    let thing = things::Thing::new(found, at).placed(subnet, holder);
     env.outside.all.push(thing);
     for one in with {
         let thing = things::Thing::new(one.resource, at);

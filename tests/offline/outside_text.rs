@@ -821,11 +821,11 @@ fn commands_for_foreign_resources_work_as_printed_and_in_order() {
         .map(|command| command.split(' ').nth(2).unwrap())
         .collect();
     let mut wanted = vec![
-        "delete-vpc-endpoints",
         "terminate-instances",
         "delete-load-balancer",
-        "delete-network-interface",
         "revoke-security-group-egress",
+        "delete-vpc-endpoints",
+        "delete-network-interface",
         "delete-security-group",
     ];
     wanted.extend(["delete-subnet"; 10]);
@@ -986,4 +986,161 @@ fn stack_without_resources_leaves_nothing() {
     let stacks = stacks_text::text(&case.plan, Stream::Stderr);
     assert!(!stacks.contains("PostgreSQL"), "{stacks}");
     assert!(stacks.contains("canary-database"), "{stacks}");
+}
+
+/// A key that waits for its deletion, and what is encrypted under it.
+fn key(ends: &str) -> Found {
+    let mut key = made(
+        Kind::Key,
+        arn("kms", "key/1a2b3c4d"),
+        Some(Purpose::Stack("base".to_owned())),
+    );
+    key.owner = Owner::Stack;
+    key.disposition = Disposition::Kept;
+    key.resource.state = Some("PendingDeletion".to_owned());
+    key.resource.ends = ends.parse().ok();
+    key
+}
+
+fn snapshot_under(key: &Found) -> Found {
+    let purpose = Purpose::Stack("control-plane".to_owned());
+    let mut snapshot = kept(Kind::Snapshot, "snap-0d4e5f60718293041", 10 * GIB, purpose);
+    snapshot.owner = Owner::Stack;
+    snapshot.resource.key = Some(key.resource.id.clone());
+    snapshot
+}
+
+#[test]
+fn waiting_key_has_its_date_and_the_commands_that_keep_it() {
+    let key = key("2026-12-29T10:00:00Z");
+    let mut case = Case::of(vec![snapshot_under(&key), key.clone()]);
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    let text = case.text();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for wanted in [
+        "deleted for good on 2026-12-29",
+        "can't be read after 2026-12-29",
+    ] {
+        assert!(words.contains(wanted), "{text}");
+    }
+    let id = &key.resource.id;
+    for call in ["cancel-key-deletion", "enable-key"] {
+        let wanted = format!("aws kms {call} --region {REGION} --key-id {id}");
+        assert!(commands(&text).contains(&wanted), "{text}");
+    }
+    check("key-waits", &text);
+    let json = case.json();
+    let of = |id: &str| {
+        let all = json["outside"].as_array().unwrap().iter();
+        all.clone().find(|one| one["id"] == id).unwrap().clone()
+    };
+    assert_eq!(of(id)["ends"], "2026-12-29T10:00:00Z");
+    assert_eq!(of(id)["disposition"], "kept");
+    assert_eq!(of("snap-0d4e5f60718293041")["key"], *id);
+
+    // The line of its stack says no date: the one with it stands alone.
+    let report = SweepReport {
+        kept: vec![snapshot_under(&key), key],
+        ..SweepReport::default()
+    };
+    let announced = Retained::Key {
+        stack: StackKind::Base,
+        physical_id: Some("1a2b3c4d".to_owned()),
+        days: 30,
+    };
+    let text = outside::remains(&report, &[announced], REGION).join("\n");
+    assert_eq!(text.matches("key 1a2b3c4d").count(), 1, "{text}");
+    assert!(text.contains("2026-12-29"), "{text}");
+}
+
+#[test]
+fn key_that_goes_names_what_can_not_be_read_after_it() {
+    let mut key = key("2026-12-29T10:00:00Z");
+    key.disposition = Disposition::Removed;
+    key.resource.state = Some("Enabled".to_owned());
+    key.resource.ends = None;
+    key.resource.left_by =
+        Some("arn:aws:cloudformation:eu-west-1:1:stack/canary-base/7".to_owned());
+    let mut case = Case::of(vec![snapshot_under(&key), key]);
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    let text = case.text();
+    assert!(text.contains("deleted for good in 30 days"), "{text}");
+    let after = text.split("not to be read after that").nth(1);
+    assert!(
+        after.is_some_and(|text| text.contains("snap-0d4e5f60718293041")),
+        "{text}"
+    );
+    check("key-goes", &text);
+}
+
+#[test]
+fn database_that_a_stack_left_is_named_with_its_commands_before_consent() {
+    let mut database = made(
+        Kind::Database,
+        DATABASE,
+        Some(Purpose::Stack("database".to_owned())),
+    );
+    database.owner = Owner::Stack;
+    database.disposition = Disposition::Untouched;
+    database.resource.bytes = Some(20 * GIB);
+    let case = Case::of(vec![database.clone()]);
+    let text = case.text();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("canary-network can't be deleted while"),
+        "{text}"
+    );
+    let wanted = [
+        format!(
+            "aws rds modify-db-instance --region {REGION} --db-instance-identifier {DATABASE} --no-deletion-protection"
+        ),
+        format!(
+            "aws rds delete-db-instance --region {REGION} --db-instance-identifier {DATABASE} \
+             --final-db-snapshot-identifier {DATABASE}-final"
+        ),
+    ];
+    let all = commands(&text);
+    let places = wanted
+        .each_ref()
+        .map(|one| all.iter().position(|command| command == one));
+    assert!(places[0].is_some() && places[0] < places[1], "{text}");
+    assert_eq!(case.json()["foreign"][0]["holdsNetwork"], true);
+    check("database-left", &text);
+    let report = SweepReport {
+        left: vec![Orphan {
+            found: database,
+            why: "the stack that made it is gone".to_owned(),
+        }],
+        ..SweepReport::default()
+    };
+    let text = outside::orphans(&report, REGION).join("\n");
+    assert!(
+        text.starts_with("!! ") && commands(&text) == wanted,
+        "{text}"
+    );
+}
+
+/// What others have in the VPC, of the kinds that are in each other's way there.
+#[test]
+fn gateways_of_others_are_detached_and_then_deleted() {
+    let mut gateway = foreign(Kind::InternetGateway, "igw-0123456789abcdef0", None, None);
+    gateway.resource.vpc = Some("vpc-0a".to_owned());
+    let nat = foreign(Kind::NatGateway, "nat-0123456789abcdef0", None, None);
+    let mut case = Case::of(vec![gateway, nat]);
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    let text = case.text();
+    let names: Vec<String> = commands(&text)
+        .iter()
+        .map(|command| command.split(' ').nth(2).unwrap().to_owned())
+        .collect();
+    let wanted = [
+        "delete-nat-gateway",
+        "detach-internet-gateway",
+        "delete-internet-gateway",
+    ];
+    assert_eq!(names, wanted, "{text}");
+    assert!(text.contains("--vpc-id vpc-0a"), "{text}");
 }

@@ -76,7 +76,7 @@ async fn balancer_goes_after_machines_and_before_network() {
     let left: Vec<String> = cloud
         .outside_things()
         .into_iter()
-        .filter(|thing| thing.kind != OutsideKind::DatabaseSnapshot)
+        .filter(|thing| thing.kind != OutsideKind::DatabaseSnapshot && !thing.is_scheduled())
         .map(|thing| thing.id)
         .collect();
     assert_eq!(left, std::slice::from_ref(&volume));

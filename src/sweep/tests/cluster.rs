@@ -64,6 +64,13 @@ impl Cluster {
             .make_balancer(&self.balancer(BalancerKind::Network, ours()))
     }
 
+    /// A stack `canary-edge` with a key.
+    pub async fn add_key_stack(&self) {
+        let template = json!({"Resources": {"Key": {"Type": "AWS::KMS::Key"}}});
+        let id = create(&self.cloud, "canary-edge", &template, &BTreeMap::new()).await;
+        settled(&self.cloud, &id).await;
+    }
+
     pub async fn scope(&self) -> Scope {
         let stacks = self.cloud.stacks(Some("canary")).await.unwrap();
         Scope::of(&self.cloud, "canary", &stacks).await.unwrap()

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cluster;
+mod leftovers;
 mod obstacles;
 mod orphans;
 mod ownership;

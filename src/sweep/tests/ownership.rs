@@ -215,7 +215,10 @@ fn interface_is_of_whom_it_was_made_for() {
         interface("eni-foreign", "ELB app/web/60", &[]),
         // Its balancer is deleted: AWS releases it.
         interface("eni-late", "ELB net/a0/40", &[]),
+        here(K::NatGateway, "nat-9", &[]),
         interface("eni-nat", "Interface for NAT Gateway nat-9", &[]),
+        // AWS releases it.
+        interface("eni-nat-2", "Interface for NAT Gateway nat-0", &[]),
         interface("eni-rds", "RDSNetworkInterface", &["sg-foreign"]),
         interface("eni-lambda", "AWS Lambda VPC ENI-f", &[NODES]),
         described(here(K::Interface, "eni-named", &[]), "ELB net/a0/41"),
@@ -238,6 +241,7 @@ fn interface_is_of_whom_it_was_made_for() {
         ("eni-late", Kubernetes),
         ("eni-named", Foreign),
         ("eni-nat", Foreign),
+        ("eni-nat-2", Kubernetes),
         ("eni-ours", Kubernetes),
         ("eni-plugin", Kubernetes),
         ("eni-plugin-2", Foreign),
@@ -363,12 +367,18 @@ fn data_is_kept_and_strangers_are_not_touched() {
         here(K::Peering, "pcx-1", &[]),
         here(K::NetworkAcl, "acl-1", &[]),
         here(K::VpnGateway, "vgw-1", &[]),
+        here(K::InternetGateway, "igw-1", &[]),
+        here(K::NatGateway, "nat-2", &[]),
+        here(K::Database, "theirs", &[]),
+        // Kubernetes makes none, whatever its tags say.
+        here(K::NatGateway, "nat-3", &[OWNED]),
         here(K::RouteTable, "rtb-2", &[]),
         here(K::Endpoint, "vpce-2", &[]),
     ] {
         let found = classified(vec![foreign]).pop().unwrap();
         assert_eq!(found.becomes(true), Disposition::Untouched, "{found:?}");
         assert!(found.holds_network(), "{found:?}");
+        assert!(!found.is_left(), "{found:?}");
     }
     // Every kind that has a place in a VPC, tagged as Kubernetes's: nothing of it holds the network for good.
     for kind in [K::Machine, K::LoadBalancer, K::SecurityGroup, K::Interface] {

@@ -33,6 +33,8 @@ fn network_is_kept_while_others_are_in_it() {
             "peering",
             "acl",
             "gateway",
+            "nat",
+            "egress",
         ];
         if of_vpc.contains(&kind) {
             plan.prints(id);
@@ -55,7 +57,15 @@ fn network_is_kept_while_others_are_in_it() {
     // What is known to hold it keeps it from being begun.
     let network = after.facts("stack shared-vpc-network");
     assert_eq!(network, "CREATE_COMPLETE");
-    for kind in ["interface", "machine", "subnet", "acl", "gateway"] {
+    for kind in [
+        "interface",
+        "machine",
+        "subnet",
+        "acl",
+        "gateway",
+        "nat",
+        "egress",
+    ] {
         for id in foreign.of(kind) {
             said.tells(id);
         }

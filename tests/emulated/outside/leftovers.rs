@@ -182,3 +182,128 @@ fn cluster_whose_edge_is_lost_is_deleted_without_its_api() {
         .tells("edgeless is deleted");
     made::list(&world).has_none_of(&ours.keys_without(&["volume", "snapshot"]));
 }
+
+/// Deletes a stack in two steps, as the console does it: what fails at first is retained then. Its logical ids.
+fn retain_rest(world: &World, kind: &str) -> Vec<String> {
+    assert_eq!(delete_stack(world, kind, &[]), "DELETE_FAILED", "{kind}");
+    let name = json!({"StackName": format!("{}-{kind}", world.name)});
+    let found = ask(world, "cloudformation", "list_stack_resources", &name);
+    let all = found["StackResourceSummaries"].as_array().expect("a list");
+    let there = all
+        .iter()
+        .filter(|one| one["ResourceStatus"] != "DELETE_COMPLETE");
+    let ids = there.map(|one| one["LogicalResourceId"].as_str().expect("an id"));
+    let ids: Vec<String> = ids.map(str::to_owned).collect();
+    let retained: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let status = delete_stack(world, kind, &retained);
+    assert_eq!(status, "DELETE_COMPLETE", "{kind}: {ids:?}");
+    ids
+}
+
+/// A NAT gateway that could not be deleted keeps its address, and with it most of the network.
+#[test]
+fn network_that_stacks_left_goes_with_its_gateways_and_addresses() {
+    let world = World::small("left-network");
+    let empty = made::list(&world);
+    world.apply().ends(0);
+    for kind in ["pool-workers", "control-plane"] {
+        assert_eq!(delete_stack(&world, kind, &[]), "DELETE_COMPLETE", "{kind}");
+    }
+    world.rules(json!([{"stack": "edge", "type": "AWS::EC2::NatGateway", "op": "delete", "times": 1, "fail": "in use"}]));
+    let edge = retain_rest(&world, "edge");
+    assert_eq!(edge.len(), 2, "the gateway and its address: {edge:?}");
+    let network = retain_rest(&world, "network");
+    for id in ["Vpc", "InternetGateway", "PublicSubnetA"] {
+        assert!(network.iter().any(|one| one == id), "{network:?}");
+    }
+    let left = made::list(&world);
+    let new = |kind: &str| -> Vec<String> {
+        let all = left.of(kind);
+        let new = all.difference(&empty.of(kind)).cloned();
+        new.map(|key| key.split_once(' ').expect("a key").1.to_owned())
+            .collect()
+    };
+    let plan = world.cluster("delete", &["--plan"]);
+    plan.ends(0);
+    for kind in ["vpc", "nat", "address", "internet", "subnet"] {
+        let ids = new(kind);
+        assert!(!ids.is_empty(), "{kind}");
+        for id in ids {
+            plan.prints(&id);
+        }
+    }
+    made::list(&world).is(&left);
+    world.delete().ends(0);
+    let after = made::list(&world);
+    let kept = after.of("snapshot").into_iter().chain(after.of("record"));
+    after.has_only(&[&empty.keys(), &kept.collect()]);
+    world.delete().ends(0).tells("nothing to delete");
+}
+
+#[test]
+fn database_that_its_stack_left_is_named_at_once_and_never_deleted() {
+    let world = World::with_database("left-db");
+    world.apply().ends(0);
+    world.rules(json!([{"stack": "database", "type": "AWS::RDS::DBInstance", "op": "delete", "times": 1, "fail": "busy"}]));
+    retain_rest(&world, "database");
+    let databases = made::list(&world).of("database");
+    let [database] = &databases.iter().collect::<Vec<_>>()[..] else {
+        panic!("{databases:?}")
+    };
+    let id = database.strip_prefix("database ").expect("a database");
+    let plan = world.cluster("delete", &["--plan"]);
+    plan.ends(0).prints(id).prints("--no-deletion-protection");
+    let json = world.cluster("delete", &["--plan", "-o", "json"]);
+    let json: Value = serde_json::from_str(&json.ends(0).stdout).expect("JSON");
+    assert_eq!(json["foreign"][0]["id"], id);
+    assert_eq!(json["foreign"][0]["holdsNetwork"], true);
+    let status = world.status();
+    assert!(status.to_string().contains(id), "{status:#}");
+    let said = world.delete();
+    said.ends(4)
+        .tells(id)
+        .tells("!!")
+        .tells("delete-db-instance");
+    let after = made::list(&world);
+    assert!(after.has(database));
+    assert_eq!(after.facts("stack left-db-network"), "CREATE_COMPLETE");
+    // The commands, as they are printed.
+    let identifier = json!({"DBInstanceIdentifier": id, "DeletionProtection": false});
+    ask(&world, "rds", "modify_db_instance", &identifier);
+    let last =
+        json!({"DBInstanceIdentifier": id, "FinalDBSnapshotIdentifier": format!("{id}-final")});
+    ask(&world, "rds", "delete_db_instance", &last);
+    world.delete().ends(0).tells("left-db is deleted");
+    let after = made::list(&world);
+    for kind in ["stack", "database"] {
+        assert_eq!(after.of(kind), BTreeSet::new());
+    }
+    assert!(after.has(&format!("dbsnapshot {id}-final")));
+}
+
+#[test]
+fn key_that_its_stack_left_is_scheduled_for_deletion() {
+    let world = World::small("left-key");
+    world.apply().ends(0);
+    for kind in ["pool-workers", "control-plane", "edge", "network"] {
+        assert_eq!(delete_stack(&world, kind, &[]), "DELETE_COMPLETE", "{kind}");
+    }
+    let rest = retain_rest(&world, "base");
+    assert!(rest.iter().any(|id| id == "Key"), "{rest:?}");
+    let keys = made::list(&world).of("key");
+    let key = keys.into_iter().next().expect("a key");
+    let id = key.rsplit('/').next().expect("an id");
+    let plan = world.cluster("delete", &["--plan"]);
+    plan.ends(0).prints(id).prints("30 days");
+    let said = world.delete();
+    said.ends(0).tells(id).tells("cancel-key-deletion");
+    let about = ask(&world, "kms", "describe_key", &json!({"KeyId": id}));
+    assert_eq!(about["KeyMetadata"]["KeyState"], "PendingDeletion");
+    // It is named with its date until it is gone.
+    let again = world.delete();
+    again
+        .ends(0)
+        .tells("nothing to delete")
+        .tells(id)
+        .tells("deleted for good on 20");
+}

@@ -36,6 +36,17 @@ for kind, method, noun, key in (
 ):
     for one in every(EC2, method, noun):
         put(kind, one[key], one)
+for kind, method, noun, key in (
+    ("internet", "describe_internet_gateways", "InternetGateways", "InternetGatewayId"), ("address", "describe_addresses", "Addresses", "AllocationId"),
+    ("egress", "describe_egress_only_internet_gateways", "EgressOnlyInternetGateways", "EgressOnlyInternetGatewayId"),
+):
+    for one in every(EC2, method, noun):
+        put(kind, one[key], one)
+for one in every(EC2, "describe_nat_gateways", "NatGateways"):
+    if one["State"] != "deleted":
+        put("nat", one["NatGatewayId"], one)
+for one in every(RDS, "describe_db_instances", "DBInstances"):
+    put("database", one["DBInstanceIdentifier"], one["DBInstanceStatus"])
 for one in every(EC2, "describe_snapshots", "Snapshots", OwnerIds=["self"]):
     put("snapshot", one["SnapshotId"], one)
 for one in every(ELB, "describe_load_balancers", "LoadBalancers"):

@@ -170,6 +170,7 @@ def beside():
         interface(subnet, [held], f"of {name}", tags)
         snapshot(volume(5, tags), tags)
         machine(subnet, tags)
+        keep("address", EC2.allocate_address(Domain="vpc", **tagged("elastic-ip", tags))["AllocationId"])
     for owner in ("other", f"{NAME}-2", ""):
         records(f"{owner or 'plain'}-site", owner, "service/default/web", "elsewhere.example.net")
     for database in ("other-database-database-abc", f"{NAME}-2-database-database-abc", f"{NAME}-database"):
@@ -200,6 +201,9 @@ def inside():
     keep("acl", EC2.create_network_acl(VpcId=vpc)["NetworkAcl"]["NetworkAclId"])
     gateway = keep("gateway", EC2.create_vpn_gateway(Type="ipsec.1")["VpnGateway"]["VpnGatewayId"])
     EC2.attach_vpn_gateway(VpnGatewayId=gateway, VpcId=vpc)
+    address = keep("address", EC2.allocate_address(Domain="vpc")["AllocationId"])
+    keep("nat", EC2.create_nat_gateway(SubnetId=public, AllocationId=address)["NatGateway"]["NatGatewayId"])
+    keep("egress", EC2.create_egress_only_internet_gateway(VpcId=vpc)["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"])
     other = EC2.create_vpc(CidrBlock="10.98.0.0/16")["Vpc"]["VpcId"]
     peering = EC2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other)["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     EC2.accept_vpc_peering_connection(VpcPeeringConnectionId=keep("peering", peering))

@@ -43,7 +43,8 @@ def main():
 
 
 def _install(state):
-    from . import changesets, drift, dry_runs, records, releases, replacing, resources, reverting, strict, tagging, validation
+    from . import changesets, deleted, drift, dry_runs, records, releases, replacing, resources, reverting, strict, tagging
+    from . import validation
     from .account import Accounts
     from .engine import Engine
     from .holding import Holding
@@ -63,6 +64,7 @@ def _install(state):
     tagging.install()
     records.install()
     changesets.install()
+    deleted.install()
     strict.install()
     drift.install(rules)
     reverting.install(rules)

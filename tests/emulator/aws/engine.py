@@ -19,8 +19,9 @@ from .rules import Step
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
 
 
-# Types on which CloudFormation puts none of its own tags: `cloudFormationSystemTags` is false in their schemas.
-WITHOUT_OWN_TAGS = {"AWS::KMS::Key", "AWS::EC2::Volume"}
+# Types on which CloudFormation puts none of its own tags: `cloudFormationSystemTags` is false in their schemas, which
+# cfn-lint has.
+WITHOUT_OWN_TAGS = {"AWS::KMS::Key"}
 
 
 def _tagging(with_stack_tags):

@@ -18,8 +18,11 @@ pub fn now() -> Timestamp {
 /// Something with what a deletion does with it, as the table of kinds says.
 pub fn found(kind: OutsideKind, id: &str, owner: Owner, purpose: Option<Purpose>) -> Found {
     let disposition = match (kinds::row(kind).end, owner) {
-        (kinds::End::Foreign, _) | (_, Owner::Foreign) => Disposition::Untouched,
-        (kinds::End::Removed, _) => Disposition::Removed,
+        (_, Owner::Foreign) | (kinds::End::Named, _) => Disposition::Untouched,
+        (kinds::End::RemovedOfStack, Owner::Stack) | (kinds::End::Removed, _) => {
+            Disposition::Removed
+        }
+        (kinds::End::RemovedOfStack, _) => Disposition::Untouched,
         (kinds::End::KeptAsVolume | kinds::End::Kept, _) => Disposition::Kept,
     };
     Found {

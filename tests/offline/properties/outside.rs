@@ -83,6 +83,16 @@ fn listing_without_volumes_is_found() {
 }
 
 #[test]
+fn listing_without_databases_is_found() {
+    finds(Broken::Hides(OutsideKind::Database), "was not named");
+}
+
+#[test]
+fn listing_without_nat_gateways_is_found() {
+    finds(Broken::Hides(OutsideKind::NatGateway), "was not named");
+}
+
+#[test]
 fn taking_what_is_shared_is_found() {
     finds(Broken::TakesShared, "somebody else's was removed");
 }

@@ -4,6 +4,7 @@ mod balancers;
 mod checks;
 mod dns;
 mod machines;
+mod network;
 mod removing;
 mod rest;
 

@@ -185,7 +185,18 @@ async fn retained_resource_keeps_its_tags_and_a_bucket_with_objects_stays() {
         "{}",
         key.id
     );
+    // Nobody but CloudFormation says that its stack left it.
+    assert_eq!(key.tag("aws:cloudformation:stack-id"), None);
+    let (_, short) = key.id.split_once(":key/").unwrap();
+    assert_eq!(cloud.left_by("canary-base", short).await, Ok(Some(id)));
+    assert_eq!(cloud.left_by("canary-edge", short).await, Ok(None));
     cloud.remove(&key).await.unwrap();
+    let waiting = cluster.listed(OutsideKind::Key).await.remove(0);
+    assert!(
+        waiting.is_scheduled() && waiting.ends.is_some(),
+        "{waiting:?}"
+    );
+    cluster.minutes(30 * 24 * 60).await;
     assert_eq!(cluster.listed(OutsideKind::Key).await, []);
 }
 

@@ -34,7 +34,7 @@ def of_subnet(subnet_id):
     """Ids of the interfaces, instances and NAT gateways in a subnet."""
     interfaces = {i["NetworkInterfaceId"] for i in ec2._network_interfaces.values() if i["SubnetId"] == subnet_id}
     gateways = {n["NatGatewayId"] for n in ec2._nat_gateways.values()
-                if n["SubnetId"] == subnet_id and n["State"] == "available"}
+                if n["SubnetId"] == subnet_id and n["State"] != "deleted"}
     instances = {i["InstanceId"] for i in ec2._instances.values()
                  if i["SubnetId"] == subnet_id and i["State"]["Name"] != "terminated"}
     return interfaces | gateways | instances
@@ -45,7 +45,8 @@ def of_vpc(vpc_id):
     held = {g["InternetGatewayId"] for g in ec2._internet_gateways.values()
             for a in g.get("Attachments") or [] if a["VpcId"] == vpc_id}
     held |= {n["NatGatewayId"] for n in ec2._nat_gateways.values()
-             if n.get("VpcId") == vpc_id and n["State"] == "available"}
+             if n.get("VpcId") == vpc_id and n["State"] != "deleted"}
+    held |= {g["EgressOnlyInternetGatewayId"] for g in ec2._egress_igws.values() if g["VpcId"] == vpc_id}
     held |= {g["GroupId"] for g in ec2._security_groups.values() if g["VpcId"] == vpc_id and g["GroupName"] != "default"}
     held |= {r["RouteTableId"] for r in ec2._route_tables.values()
              if r["VpcId"] == vpc_id and not any(a.get("Main") for a in r["Associations"])}
@@ -68,7 +69,7 @@ def of_route_table(table_id):
 def public_addresses_of(vpc_id):
     """Public addresses of load balancers and NAT gateways, which hold the internet gateway."""
     gateways = {n["NatGatewayId"] for n in ec2._nat_gateways.values()
-                if n.get("VpcId") == vpc_id and n["State"] == "available" and n["ConnectivityType"] == "public"}
+                if n.get("VpcId") == vpc_id and n["State"] != "deleted" and n["ConnectivityType"] == "public"}
     return gateways | {i["PublicIp"] for i in ec2._network_interfaces.values()
                        if i["VpcId"] == vpc_id and i.get("PublicIp")}
 

@@ -32,14 +32,14 @@ class Kind:
 
 def install():
     for action, kind in KINDS.items():
-        ec2._ACTION_MAP[action] = _describer(action, kind)
+        ec2._ACTION_MAP[action] = describer(action, kind)
 
 
 def tags_of(resource):
     return {tag["Key"]: tag.get("Value", "") for tag in ec2._tags.get(resource, [])}
 
 
-def _describer(action, kind):
+def describer(action, kind):
     def describe(params):
         releases.settle()
         records = {kind.identifier(record): record for record in kind.found()}

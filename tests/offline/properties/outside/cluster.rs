@@ -100,6 +100,9 @@ fn network() -> Stack {
         K::Network,
         &json!({
             "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
+            "Internet": {"Type": "AWS::EC2::InternetGateway"},
+            "Attachment": {"Type": "AWS::EC2::VPCGatewayAttachment", "Properties": {
+                "VpcId": {"Ref": "Vpc"}, "InternetGatewayId": {"Ref": "Internet"}}},
             "Routes": {"Type": "AWS::EC2::RouteTable", "Properties": {"VpcId": {"Ref": "Vpc"}}},
             "Endpoint": {"Type": "AWS::EC2::VPCEndpoint", "Properties": {"VpcId": {"Ref": "Vpc"}}},
             "NetA": subnet, "NetB": subnet,
@@ -139,7 +142,9 @@ fn designed() -> Vec<Stack> {
         network(),
         stack(
             K::Edge,
-            &json!({"Nat": {"Type": "AWS::EC2::NatGateway", "Properties": {"SubnetId": {"Ref": "NetA"}}},
+            &json!({"Address": {"Type": "AWS::EC2::EIP"},
+                "Nat": {"Type": "AWS::EC2::NatGateway", "Properties": {"SubnetId": {"Ref": "NetA"},
+                    "AllocationId": {"Fn::GetAtt": ["Address", "AllocationId"]}}},
                 "Lb": {"Type": "AWS::ElasticLoadBalancingV2::LoadBalancer", "Properties": {
                     "Subnets": subnets, "SecurityGroups": [{"Ref": "NlbSg"}]}},
                 "Targets": {"Type": "AWS::ElasticLoadBalancingV2::TargetGroup", "Properties": {

@@ -59,7 +59,7 @@ impl Trial<'_> {
         let was_shown = shown.get(loss.kind, &loss.id).is_some();
         match (self.things.expected(loss.kind, &loss.id), loss.kind) {
             (Expected::Foreign, _) => wrong("somebody else's was removed"),
-            (Expected::Kept, _) => wrong("what is always kept was removed"),
+            (Expected::Kept | Expected::Named, _) => wrong("what is always kept was removed"),
             (Expected::Volume, _) if !self.delete_volumes => wrong("a volume was removed"),
             (Expected::Volume, _) | (_, OutsideKind::Bucket | OutsideKind::Key) if !was_shown => {
                 wrong("it was removed and not shown before")
@@ -108,7 +108,9 @@ impl Trial<'_> {
             (Expected::Goes, OutsideKind::Interface | OutsideKind::Volume) => {
                 !self.goes_along(thing)
             }
-            (Expected::Goes | Expected::Volume | Expected::Kept, _) => true,
+            // Its stack ended it: the stack's deletion says so.
+            (Expected::Goes, OutsideKind::Key) => !thing.is_scheduled(),
+            (Expected::Goes | Expected::Volume | Expected::Kept | Expected::Named, _) => true,
         }
     }
 
@@ -137,7 +139,7 @@ impl Trial<'_> {
             let stays = match expected {
                 Expected::Foreign => continue,
                 Expected::Goes if thing.by_aws || !self.concerns(&thing, true) => continue,
-                Expected::Goes => false,
+                Expected::Goes | Expected::Named => false,
                 Expected::Volume => !self.delete_volumes,
                 Expected::Kept => true,
             };

@@ -13,7 +13,7 @@ use kube_cfn::simulated::{
 use kube_cfn::stacks::StackKind;
 
 use super::cluster::Design;
-use super::things::Things;
+use super::things::{Expected, Things};
 use super::trial::Trial;
 
 /// Some resource can't be deleted the first time. Not of the network: what keeps that one is looked at here.
@@ -73,8 +73,23 @@ fn is_balancer(kind: OutsideKind) -> bool {
 }
 
 impl Trial<'_> {
+    /// What somebody retains who deletes a stack: all of a network, so that nothing of it fails; of others what may be wanted.
+    fn retain(&self, name: &str) {
+        let design = self.things.design;
+        let all = design.stacks.iter().find(|stack| stack.name == name);
+        for (id, of_type) in all.into_iter().flat_map(|stack| stack.resources()) {
+            let is_wanted = match of_type {
+                "AWS::EC2::NatGateway" | "AWS::EC2::EIP" | "AWS::RDS::DBInstance" => true,
+                _ => name.ends_with("-network") || design.left.contains(&id),
+            };
+            if is_wanted {
+                self.cloud().retain_resource(name, id);
+            }
+        }
+    }
+
     /// Somebody deletes stacks with the console, in the order of an earlier version of this tool, or some of them; what is
-    /// in use fails. Sometimes what the base has is retained.
+    /// in use fails. Sometimes something is retained.
     pub async fn delete_in_console(&self, rng: &mut Rng) {
         let cluster = self.cluster().to_owned();
         let mut names: Vec<String> = self
@@ -93,10 +108,8 @@ impl Trial<'_> {
         names.sort_by_key(late);
         let count = rng.usize(1..=names.len());
         for name in names.into_iter().take(count) {
-            if late(&name) == 2 && rng.bool() {
-                for id in self.things.design.left {
-                    self.cloud().retain_resource(&name, id);
-                }
+            if rng.bool() {
+                self.retain(&name);
             }
             let stack = name.clone();
             let change = ExternalChange::Delete { stack };
@@ -173,10 +186,13 @@ impl Trial<'_> {
         }
     }
 
-    /// Somebody takes away what is theirs from the VPC, and switches deletion protection off.
+    /// Somebody takes away what is theirs from the VPC, switches deletion protection off, and deletes databases.
     pub fn lend_hand(&self) {
         for thing in self.things.all() {
             self.cloud().unprotect_outside(&thing.id);
+            if self.things.expected(thing.kind, &thing.id) == Expected::Named {
+                self.cloud().take_away(&thing);
+            }
         }
         // Some only go when others have.
         for _ in 0..3 {

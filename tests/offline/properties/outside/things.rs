@@ -21,6 +21,8 @@ pub enum Expected {
     /// Kept, unless volumes are to go too.
     Volume,
     Kept,
+    /// Never removed, and no run is done while it is there.
+    Named,
     Foreign,
 }
 
@@ -78,6 +80,7 @@ impl<'a> Things<'a> {
         match kind {
             OutsideKind::Volume if self.disks.borrow().contains(id) => Expected::Goes,
             OutsideKind::Volume => Expected::Volume,
+            OutsideKind::Database => Expected::Named,
             OutsideKind::Snapshot
             | OutsideKind::LogGroup
             | OutsideKind::Backup
@@ -230,7 +233,7 @@ impl<'a> Things<'a> {
         };
         let (cloud, place) = (self.cloud, &self.place);
         let subnet = place.subnets.first().cloned().unwrap_or_default();
-        let which = rng.u8(..17);
+        let which = rng.u8(..20);
         let groups = self.all().into_iter();
         let mut groups = groups.filter(|one| one.kind == OutsideKind::SecurityGroup);
         let ours = groups.find(|one| self.expected(one.kind, &one.id) == Expected::Goes);
@@ -271,6 +274,9 @@ impl<'a> Things<'a> {
             }
             14 => cloud.make_outside(in_vpc(OutsideKind::NetworkAcl, "acl")),
             15 => cloud.make_outside(in_vpc(OutsideKind::VpnGateway, "vgw")),
+            16 => cloud.make_outside(in_vpc(OutsideKind::InternetGateway, "eigw")),
+            17 => cloud.make_in_subnet(in_vpc(OutsideKind::NatGateway, "nat"), &subnet),
+            18 => cloud.make_outside(in_vpc(OutsideKind::Database, "theirs")),
             _ => cloud.make_outside(OutsideResource::new(
                 OutsideKind::Bucket,
                 format!("theirs-{number}"),

@@ -358,5 +358,7 @@ async fn access_lists_and_vpn_gateways_of_others_are_listed() {
         );
     }
     let attached = requests.iter().find(|one| wants(one, "attachment.vpc-id"));
-    assert!(attached.is_some_and(|one| one.contains("Filter.2.Value.2=attached")));
+    assert!(
+        attached.is_some_and(|one| one.contains("Filter.2.Name=state&Filter.2.Value.1=pending"))
+    );
 }

@@ -11,7 +11,7 @@ fn resource(kind: OutsideKind, id: &str) -> OutsideResource {
 }
 
 /// Kinds of the query APIs with an id, the beginning of their request, and AWS's code for one that is gone.
-const REMOVED: [(OutsideKind, &str, &str, &str); 10] = [
+const REMOVED: [(OutsideKind, &str, &str, &str); 19] = [
     (
         OutsideKind::Machine,
         "i-1",
@@ -72,6 +72,60 @@ const REMOVED: [(OutsideKind, &str, &str, &str); 10] = [
         "Action=DeleteDBSnapshot&Version=2014-10-31&DBSnapshotIdentifier=canary-database-snapshot-database-x1",
         "DBSnapshotNotFound",
     ),
+    (
+        OutsideKind::NatGateway,
+        "nat-1",
+        "Action=DeleteNatGateway&Version=2016-11-15&NatGatewayId=nat-1",
+        "NatGatewayNotFound",
+    ),
+    (
+        OutsideKind::Address,
+        "eipalloc-1",
+        "Action=ReleaseAddress&Version=2016-11-15&AllocationId=eipalloc-1",
+        "InvalidAllocationID.NotFound",
+    ),
+    (
+        OutsideKind::Subnet,
+        "subnet-1",
+        "Action=DeleteSubnet&Version=2016-11-15&SubnetId=subnet-1",
+        "InvalidSubnetID.NotFound",
+    ),
+    (
+        OutsideKind::RouteTable,
+        "rtb-1",
+        "Action=DeleteRouteTable&Version=2016-11-15&RouteTableId=rtb-1",
+        "InvalidRouteTableID.NotFound",
+    ),
+    (
+        OutsideKind::NetworkAcl,
+        "acl-1",
+        "Action=DeleteNetworkAcl&Version=2016-11-15&NetworkAclId=acl-1",
+        "InvalidNetworkAclID.NotFound",
+    ),
+    (
+        OutsideKind::Peering,
+        "pcx-1",
+        "Action=DeleteVpcPeeringConnection&Version=2016-11-15&VpcPeeringConnectionId=pcx-1",
+        "InvalidVpcPeeringConnectionID.NotFound",
+    ),
+    (
+        OutsideKind::InternetGateway,
+        "eigw-1",
+        "Action=DeleteEgressOnlyInternetGateway&Version=2016-11-15&EgressOnlyInternetGatewayId=eigw-1",
+        "InvalidGatewayID.NotFound",
+    ),
+    (
+        OutsideKind::InternetGateway,
+        "igw-1",
+        "Action=DeleteInternetGateway&Version=2016-11-15&InternetGatewayId=igw-1",
+        "InvalidInternetGatewayID.NotFound",
+    ),
+    (
+        OutsideKind::Vpc,
+        "vpc-1",
+        "Action=DeleteVpc&Version=2016-11-15&VpcId=vpc-1",
+        "InvalidVpcID.NotFound",
+    ),
 ];
 
 /// The good answer to the call in a form.
@@ -86,6 +140,7 @@ fn done(asked: &str) -> Answer {
 #[tokio::test]
 async fn each_kind_is_removed_by_its_own_call() {
     for (kind, id, request, _) in REMOVED {
+        // A gateway that is attached to nothing needs no detaching.
         let (aws, asked) = serve(done).await;
         assert_eq!(aws.remove(&resource(kind, id)).await, Ok(()));
         let asked: Vec<String> = asked.try_iter().collect();
@@ -143,6 +198,16 @@ async fn what_is_in_use_is_refused_with_the_words_of_aws() {
             "Target group 'a' is currently in use by a listener or a rule",
         ),
         (
+            K::Vpc,
+            "DependencyViolation",
+            "The vpc 'vpc-1' has dependencies and cannot be deleted.",
+        ),
+        (
+            K::Address,
+            "InvalidIPAddress.InUse",
+            "The address with allocation id [eipalloc-1] cannot be released as it is in use.",
+        ),
+        (
             K::LoadBalancer,
             "OperationNotPermitted",
             "Load balancer 'a' cannot be deleted because deletion protection is enabled",
@@ -194,21 +259,14 @@ async fn interface_of_another_service_is_no_fault_of_the_credentials() {
 }
 
 #[tokio::test]
-async fn what_aws_or_others_made_is_refused_without_a_call() {
+async fn what_aws_made_and_a_database_are_refused_without_a_call() {
     let by_aws = OutsideResource {
         by_aws: true,
         ..resource(OutsideKind::Interface, "eni-1")
     };
-    let others = [
-        resource(OutsideKind::Subnet, "subnet-1"),
-        resource(OutsideKind::RouteTable, "rtb-1"),
-        resource(OutsideKind::Endpoint, "vpce-1"),
-        resource(OutsideKind::NetworkAcl, "acl-1"),
-        resource(OutsideKind::VpnGateway, "vgw-1"),
-        resource(OutsideKind::Peering, "pcx-1"),
-    ];
+    let database = resource(OutsideKind::Database, "canary-database-database-x1");
     let (aws, asked) = serve(|asked| panic!("{asked}")).await;
-    for resource in others.iter().chain([&by_aws]) {
+    for resource in [&database, &by_aws] {
         let error = aws.remove(resource).await;
         assert!(
             matches!(error, Err(CloudError::Refused { .. })),
@@ -216,6 +274,87 @@ async fn what_aws_or_others_made_is_refused_without_a_call() {
         );
     }
     assert_eq!(asked.try_iter().count(), 0);
+}
+
+/// In the VPC of the tests.
+fn attached(kind: OutsideKind, id: &str) -> OutsideResource {
+    OutsideResource {
+        vpc: Some("vpc-1".to_owned()),
+        ..resource(kind, id)
+    }
+}
+
+#[tokio::test]
+async fn gateway_is_detached_before_it_is_deleted() {
+    for (kind, id, name) in [
+        (OutsideKind::InternetGateway, "igw-1", "InternetGateway"),
+        (OutsideKind::VpnGateway, "vgw-1", "VpnGateway"),
+    ] {
+        let (aws, asked) = serve(done).await;
+        assert_eq!(aws.remove(&attached(kind, id)).await, Ok(()));
+        let asked: Vec<String> = asked.try_iter().collect();
+        let detach = format!("Action=Detach{name}&Version=2016-11-15&{name}Id={id}&VpcId=vpc-1");
+        let delete = format!("Action=Delete{name}&Version=2016-11-15&{name}Id={id}");
+        assert_eq!(asked, [detach, delete]);
+        // It was detached before.
+        let code = if kind == OutsideKind::VpnGateway {
+            "InvalidVpnGatewayAttachment.NotFound"
+        } else {
+            "Gateway.NotAttached"
+        };
+        let (aws, asked) = serve(move |asked| {
+            if asked.contains("Action=Detach") {
+                ec2_refusal(code, "not attached")
+            } else {
+                done(asked)
+            }
+        })
+        .await;
+        assert_eq!(aws.remove(&attached(kind, id)).await, Ok(()));
+        assert_eq!(asked.try_iter().count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn gateway_that_can_not_be_detached_is_not_deleted() {
+    let words = "Network vpc-1 has some mapped public address(es). Please unmap those public address(es) before \
+        detaching the gateway.";
+    let (aws, asked) = serve(move |_| ec2_refusal("DependencyViolation", words)).await;
+    let gateway = attached(OutsideKind::InternetGateway, "igw-1");
+    let error = aws.remove(&gateway).await;
+    let Err(CloudError::Refused { message, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(message, words);
+    assert_eq!(asked.try_iter().count(), 1);
+}
+
+/// EC2 says in a good answer that it did not delete an endpoint.
+#[tokio::test]
+async fn endpoint_that_was_not_deleted_is_refused() {
+    let endpoint = resource(OutsideKind::Endpoint, "vpce-1");
+    let answer = |code: &'static str| {
+        let error = format!("<error><code>{code}</code><message>in its words</message></error>");
+        let item = format!("<item>{error}<resourceId>vpce-1</resourceId></item>");
+        move |_: &str| {
+            ec2(
+                "DeleteVpcEndpoints",
+                &format!("<unsuccessful>{item}</unsuccessful>"),
+            )
+        }
+    };
+    let (aws, _asked) = serve(answer("DependencyViolation")).await;
+    let error = aws.remove(&endpoint).await;
+    let Err(CloudError::Refused { message, .. }) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(message, "in its words");
+    let (aws, _asked) = serve(answer("InvalidVpcEndpointId.NotFound")).await;
+    assert_eq!(aws.remove(&endpoint).await, Ok(()));
+    let (aws, asked) = serve(|_| ec2("DeleteVpcEndpoints", "<unsuccessful/>")).await;
+    assert_eq!(aws.remove(&endpoint).await, Ok(()));
+    let request = asked.recv().expect("a request");
+    assert!(request.ends_with("VpcEndpointId.1=vpce-1"), "{request}");
 }
 
 fn rules(is_egress: bool) -> Answer {

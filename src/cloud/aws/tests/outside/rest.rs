@@ -176,7 +176,7 @@ async fn bucket_that_may_not_be_looked_at_is_no_missing_one() {
 }
 
 #[tokio::test]
-async fn keys_that_wait_for_their_deletion_are_not_listed() {
+async fn keys_that_wait_for_their_deletion_have_its_date() {
     let arn = |id: &str| format!("arn:aws:kms:eu-west-1:1:key/{id}");
     let (aws, _asked) = serve(move |asked| {
         if asked.contains("TagFilters") {
@@ -189,12 +189,98 @@ async fn keys_that_wait_for_their_deletion_are_not_listed() {
             };
             json(&serde_json::json!({"KeyMetadata": {
                 "KeyId": "1", "KeyState": state, "CreationDate": 1_700_000_000.5, "Description": "state",
+                "DeletionDate": (state == "PendingDeletion").then_some(1_800_000_000.0),
             }}))
         }
     })
     .await;
     let found = listed(&aws, OutsideKind::Key).await;
-    assert_eq!(ids(&found), [arn("living")]);
-    assert_eq!(found[0].state.as_deref(), Some("Disabled"));
-    assert_eq!(found[0].description.as_deref(), Some("state"));
+    assert_eq!(ids(&found), [arn("ending"), arn("living")]);
+    assert!(found[0].is_scheduled());
+    let day = found[0].ends.map(jiff::Timestamp::as_second);
+    assert_eq!(day, Some(1_800_000_000));
+    assert_eq!(
+        (found[1].state.as_deref(), found[1].ends),
+        (Some("Disabled"), None)
+    );
+    assert_eq!(found[1].description.as_deref(), Some("state"));
+}
+
+#[tokio::test]
+async fn databases_are_named_or_tagged_as_the_clusters_or_in_its_vpc() {
+    let database = |id: &str, vpc: &str, tags: &str| {
+        format!(
+            "<DBInstance><DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceStatus>available</DBInstanceStatus>\
+             <AllocatedStorage>20</AllocatedStorage><KmsKeyId>arn:k</KmsKeyId><DBSubnetGroup><VpcId>{vpc}</VpcId>\
+             </DBSubnetGroup><VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-db</VpcSecurityGroupId>\
+             </VpcSecurityGroupMembership></VpcSecurityGroups>{tags}</DBInstance>"
+        )
+    };
+    let (aws, asked) = serve(move |asked| {
+        let tag = "<TagList><Tag><Key>kube-cfn/cluster</Key><Value>canary</Value></Tag></TagList>";
+        let list = if asked.contains("Marker=two") {
+            let page = database("theirs", "vpc-1", "") + &database("restored", "vpc-2", tag);
+            format!("<DBInstances>{page}</DBInstances>")
+        } else {
+            let page = database("canary-database-database-x1", "vpc-2", "")
+                + &database("canary-2-database-database-x1", "vpc-2", "");
+            format!("<Marker>two</Marker><DBInstances>{page}</DBInstances>")
+        };
+        ok("DescribeDBInstances", &list)
+    })
+    .await;
+    let found = listed(&aws, OutsideKind::Database).await;
+    assert_eq!(
+        ids(&found),
+        ["canary-database-database-x1", "theirs", "restored"]
+    );
+    assert_eq!(found[0].bytes, Some(20 << 30));
+    assert_eq!(found[0].vpc.as_deref(), Some("vpc-2"));
+    assert_eq!(found[0].key.as_deref(), Some("arn:k"));
+    assert_eq!(texts(&found[0].uses), ["sg-db"]);
+    let request = asked.recv().expect("a request");
+    assert!(request.contains("Version=2014-10-31"), "{request}");
+}
+
+/// CloudFormation keeps deleted stacks for 90 days, with what became of each resource.
+#[tokio::test]
+async fn record_of_a_deleted_stack_says_whether_it_left_a_key() {
+    let stack = |name: &str, status: &str, number: u8| {
+        format!(
+            "<member><StackId>arn:aws:cloudformation:eu-west-1:1:stack/{name}/{number}</StackId>\
+             <StackName>{name}</StackName><StackStatus>{status}</StackStatus>\
+             <CreationTime>2026-11-23T10:00:00Z</CreationTime></member>"
+        )
+    };
+    let (aws, asked) = serve(move |asked| {
+        if asked.contains("Action=ListStacks") {
+            // An endpoint that has no filter.
+            let all = stack("canary-base", "CREATE_COMPLETE", 9)
+                + &stack("canary-2-base", "DELETE_COMPLETE", 8)
+                + &stack("canary-base", "DELETE_COMPLETE", 7);
+            return ok("ListStacks", &format!("<StackSummaries>{all}</StackSummaries>"));
+        }
+        let resource = |id: &str, status: &str| {
+            format!(
+                "<member><LogicalResourceId>Key</LogicalResourceId><PhysicalResourceId>{id}</PhysicalResourceId>\
+                 <ResourceType>AWS::KMS::Key</ResourceType><ResourceStatus>{status}</ResourceStatus>\
+                 <LastUpdatedTimestamp>2026-11-23T10:00:00Z</LastUpdatedTimestamp></member>"
+            )
+        };
+        let all = resource("left", "DELETE_SKIPPED") + &resource("ended", "DELETE_COMPLETE");
+        let list = format!("<StackResourceSummaries>{all}</StackResourceSummaries>");
+        ok("ListStackResources", &list)
+    })
+    .await;
+    let arn = "arn:aws:cloudformation:eu-west-1:1:stack/canary-base/7".to_owned();
+    assert_eq!(aws.left_by("canary-base", "left").await, Ok(Some(arn)));
+    // It was scheduled for deletion, and somebody has cancelled that.
+    assert_eq!(aws.left_by("canary-base", "ended").await, Ok(None));
+    assert_eq!(aws.left_by("canary-edge", "left").await, Ok(None));
+    let requests: Vec<String> = asked.try_iter().collect();
+    assert!(
+        requests[0].contains("StackStatusFilter.member.1=DELETE_COMPLETE"),
+        "{requests:?}"
+    );
+    assert!(requests[1].contains("canary-base%2F7"), "{requests:?}");
 }
