@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use console::Style;
 
+use super::outside::delete_command;
+use crate::cloud::outside::OutsideKind;
 use crate::common::terminal::paint;
 use crate::common::text::listed_line;
 use crate::events::Retained;
@@ -81,9 +83,8 @@ fn backups(database: Option<&str>, days: u64, region: &str) -> String {
 }
 
 fn log_groups(names: &[String], region: &str) -> String {
-    let commands = names.iter().map(|name| {
-        format!("`aws logs delete-log-group --region {region} --log-group-name {name}`")
-    });
+    let command = |name| delete_command(OutsideKind::LogGroup, name, region);
+    let commands = names.iter().map(|name| format!("`{}`", command(name)));
     let commands: Vec<String> = commands.collect();
     format!(
         "log groups, which never expire; delete them with {}",

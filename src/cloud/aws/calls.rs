@@ -25,10 +25,11 @@ impl<'a> ApiCall<'a> {
         Self { service, call, of }
     }
 
-    /// The IAM action that the call needs: its own name, but for one.
+    /// The IAM action that the call needs: its own name, but for two.
     pub(super) fn action(&self) -> String {
         let call = match self.call {
             "HeadBucket" => "ListBucket",
+            "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
             call => call,
         };
         let prefix = match self.service {

@@ -48,7 +48,7 @@ pub(super) fn section(page: &mut Page, view: &DeletionView<'_>) {
         } else {
             "nothing is deleted before that changes:"
         };
-        let text = format!("{} in the way, {then}", things(blocking.len()));
+        let text = format!("{} in the way; {then}", things(blocking.len()));
         page.entry(2, Mark::Warning, &text);
         rows(page, view, &blocking);
     }
