@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::process::Said;
-use crate::tools::ask;
+use crate::tools::{ask, aws_cli};
 use crate::world::{World, given};
 
 /// Layers that do not hold: what `doctor -o json` says of them.
@@ -92,7 +92,7 @@ fn what_guards_the_data_is_named_once_it_is_off() {
         .ends(0)
         .prints("policies: kept when replaced; deleted with the cluster")
         .prints("key: enabled");
-    if std::env::var_os("KUBE_CFN_TEST_AWS_CLI").is_none() {
+    if aws_cli().is_none() {
         return;
     }
     let everything = json!({"Version": "2012-10-17", "Statement": [
@@ -361,7 +361,7 @@ fn every_role_that_was_widened_is_named_with_the_way_back() {
             "{policy}: {found:#?}"
         );
     }
-    if std::env::var_os("KUBE_CFN_TEST_AWS_CLI").is_none() {
+    if aws_cli().is_none() {
         return;
     }
     for one in &found {

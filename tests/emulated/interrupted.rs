@@ -70,7 +70,7 @@ async fn an_interrupted_run_detaches_and_the_next_one_finishes() {
 /// Kills `apply` at its calls: the next run finishes it, and does nothing twice.
 async fn killed_at_its_calls(name: &str, when: &'static str) {
     let world = World::small(name);
-    let kills = Kills { calls: 30, when };
+    let kills = Kills { calls: 20, when };
     // On the same machine the next run does not wait for the lock of the one before.
     kills
         .until_done(&world, &["apply", name, "--yes"], &json!({}), |_| ())

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::apiserver::cluster::fill;
 use crate::kubernetes::Cluster;
 use crate::process::Said;
-use crate::tools::{ask, base_output};
+use crate::tools::{ask, aws_cli, base_output};
 use crate::world::World;
 
 const GIB: u64 = 1 << 30;
@@ -109,7 +109,7 @@ fn named<'a>(all: &'a [Value], id: &str) -> &'a Value {
 
 /// Runs the last command in a remedy, which ends what it is about.
 fn end(world: &World, leftover: &Value) {
-    let Some(cli) = std::env::var_os("KUBE_CFN_TEST_AWS_CLI") else {
+    let Some(cli) = aws_cli() else {
         return;
     };
     let next = text(&leftover["next"]);
@@ -117,8 +117,7 @@ fn end(world: &World, leftover: &Value) {
     let mut shell = Command::new("bash");
     world.furnish(&mut shell);
     let path = std::env::var("PATH").unwrap_or_default();
-    let cli = cli.to_string_lossy();
-    shell.env("PATH", format!("{cli}:{path}"));
+    shell.env("PATH", format!("{}:{path}", cli.display()));
     let command = commands.last().expect("a command");
     Said::of(shell.args(["-euc", command])).ends(0);
 }
@@ -201,7 +200,7 @@ fn volumes_and_load_balancers_are_held_against_claims_and_services() {
         .ends(0)
         .prints("2 load balancers for web/front, web/old")
         .prints("2 volumes, 16 GiB: claims web/gone, web/used");
-    if std::env::var_os("KUBE_CFN_TEST_AWS_CLI").is_none() {
+    if aws_cli().is_none() {
         return;
     }
     for one in &all {

@@ -40,6 +40,8 @@ mod store;
 mod support;
 mod timeline;
 mod tools;
+#[path = "../support/untested.rs"]
+mod untested;
 mod verdicts;
 mod versions;
 mod wire;

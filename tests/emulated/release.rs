@@ -278,35 +278,39 @@ fn a_server_that_refuses_or_is_not_trusted_refuses_the_deletion() {
 }
 
 /// The program is killed while one of its requests to Kubernetes waits for an answer; the next run goes on from there.
+fn killed_at_requests_to_kubernetes(name: &str, more: &[&str], left: usize) {
+    let used = Used::new(name);
+    let server = used.cluster.server.server();
+    let plan = ["delete", name, "--plan", "--server", &server];
+    used.cluster.world.run(&plan).ends(0);
+    let look = used.cluster.server.requests().len();
+    let mut arguments = vec!["delete", name, "--confirm", name, "--server", &server];
+    arguments.extend(more);
+    for after in [1, 2, 3] {
+        let looked = used.cluster.server.silenced();
+        let answered = look + after;
+        used.cluster.server.fail_after(answered, Outage::Silence);
+        let run = used.cluster.world.spawn(&arguments);
+        let limit = Instant::now() + Duration::from_mins(1);
+        while used.cluster.server.silenced() == looked && Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(used.cluster.server.silenced() > looked, "it came this far");
+        assert_eq!(run.kill().code, None);
+        used.cluster.server.answer_again();
+        assert_eq!(used.cluster.world.standing().len(), 5, "no stack is gone");
+    }
+    used.delete(more).ends(0).tells("is deleted");
+    assert_eq!((used.balancers(), used.volumes()), (0, left));
+    used.is_gone();
+}
+
 #[test]
 fn a_deletion_killed_at_a_request_to_kubernetes_is_finished_by_the_next() {
-    for (name, more, left) in [
-        ("struck", &[][..], 1),
-        ("struck-volumes", &["--delete-volumes"][..], 0),
-    ] {
-        let used = Used::new(name);
-        let server = used.cluster.server.server();
-        let plan = ["delete", name, "--plan", "--server", &server];
-        used.cluster.world.run(&plan).ends(0);
-        let look = used.cluster.server.requests().len();
-        let mut arguments = vec!["delete", name, "--confirm", name, "--server", &server];
-        arguments.extend(more);
-        for after in [1, 2, 3] {
-            let looked = used.cluster.server.silenced();
-            let answered = look + after;
-            used.cluster.server.fail_after(answered, Outage::Silence);
-            let run = used.cluster.world.spawn(&arguments);
-            let limit = Instant::now() + Duration::from_mins(1);
-            while used.cluster.server.silenced() == looked && Instant::now() < limit {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            assert!(used.cluster.server.silenced() > looked, "it came this far");
-            assert_eq!(run.kill().code, None);
-            used.cluster.server.answer_again();
-            assert_eq!(used.cluster.world.standing().len(), 5, "no stack is gone");
-        }
-        used.delete(more).ends(0).tells("is deleted");
-        assert_eq!((used.balancers(), used.volumes()), (0, left));
-        used.is_gone();
-    }
+    killed_at_requests_to_kubernetes("struck", &[], 1);
+}
+
+#[test]
+fn a_deletion_of_volumes_killed_at_a_request_to_kubernetes_is_finished_by_the_next() {
+    killed_at_requests_to_kubernetes("struck-volumes", &["--delete-volumes"], 0);
 }

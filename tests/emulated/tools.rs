@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::process::Said;
+use crate::untested::untested;
 use crate::world::{World, given};
 
 /// Asks a service of AWS through its Python SDK, every page: the service, then methods with arguments.
@@ -32,6 +33,19 @@ pub fn tool(name: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// The directory of the real AWS CLI. Where the package index has none for this processor, the end of `tests/run` says so.
+pub fn aws_cli() -> Option<PathBuf> {
+    let found = std::env::var_os("KUBE_CFN_TEST_AWS_CLI");
+    if found.is_none() {
+        let why = format!("the package index has none for {}", std::env::consts::ARCH);
+        untested(
+            "the programs of the nodes and remedies with the real AWS CLI",
+            &why,
+        );
+    }
+    found.map(PathBuf::from)
 }
 
 /// What a service of this world's AWS answers to one question.

@@ -39,6 +39,7 @@ mod scaffold;
 mod simulated;
 mod sizes;
 mod stacks;
+mod suite;
 mod templates;
 mod timeline;
 mod tools;

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::process::Said;
-use crate::tools::{ask, ask_all, psql, tool};
+use crate::tools::{ask, ask_all, aws_cli, psql, tool};
 use crate::world::{World, given};
 
 pub struct Machine<'a> {
@@ -43,7 +43,7 @@ pub struct Timed {
 impl Timed {
     /// Begins, unless there is no AWS CLI for this processor.
     pub fn start() -> Option<Self> {
-        std::env::var_os(CLI)?;
+        aws_cli()?;
         let since = Instant::now();
         Some(Self { since })
     }

@@ -14,7 +14,7 @@ fn is_finished_after_kills(name: &str, when: &'static str) {
     let others = made::beside(&world);
     let before = made::list(&world);
     let facts = json!({"interfacesStay": 1, "tagsStay": 2, "terminating": 1});
-    let kills = Kills { calls: 30, when };
+    let kills = Kills { calls: 26, when };
     let delete = ["delete", name, "--confirm", name];
     kills
         .until_done(&world, &delete, &facts, |_| {

@@ -6,8 +6,8 @@ use super::machine::{Machine, assert_same, text};
 use crate::support::share::every;
 use crate::support::specs;
 
-/// About so many calls does a boot make.
-const CALLS: usize = 60;
+/// About so many calls does the boot of a worker make.
+const CALLS: usize = 30;
 
 /// Boots `cut` again and again, with a cut before the `share`-th of each `of` calls that are new; fewer without
 /// `tests/run --full`.
@@ -16,7 +16,7 @@ fn cut_everywhere(whole: &Machine, cut: &Machine, share: usize, of: usize) {
         machine.install_less();
     }
     whole.boots();
-    let of = of * every(CALLS / of);
+    let (share, of) = (share * every(CALLS), of * every(CALLS));
     cut.cut(share, of);
     let mut cuts = 0;
     loop {
