@@ -554,3 +554,25 @@ fn many_of_a_kind_are_counted() {
         "{shown}"
     );
 }
+
+/// What others have does not hide what is the cluster's, and the rest is counted below its own kind.
+#[test]
+fn many_of_others_do_not_hide_the_clusters_own() {
+    let look = Look {
+        kubernetes: Seen::NoApi,
+        is_network_stuck: true,
+        ..Look::default()
+    };
+    let mut found: Vec<_> = (10..22)
+        .map(|n| foreign(Machine, &format!("i-{n}")))
+        .collect();
+    found.push(machine("i-own", "running"));
+    found.push(balancer("k8s-old", "default/old"));
+    let shown = text(&findings(look.at(&inventory(found))));
+    assert!(
+        shown.contains("machine i-own of canary-pool-web"),
+        "{shown}"
+    );
+    let more = shown.find("and 2 more machines; -o json lists all");
+    assert!(more.unwrap() < shown.find("k8s-old").unwrap(), "{shown}");
+}
