@@ -246,7 +246,7 @@ fn load_balancers_and_rules_are_held_against_ingresses_and_services() {
         .cluster("doctor", &[])
         .ends(1)
         .prints("3 load balancers")
-        .tells("not looked at: whether anything uses")
+        .tells("not looked at: whether these are in use outside the stacks: load balancers, rules")
         .tells("`kube-cfn doctor ingressed --server https://127.0.0.1:6443`");
     let ingresses = "apis/networking.k8s.io/v1/ingresses";
     let ingress = |name: &str, more: Value| {

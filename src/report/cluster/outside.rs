@@ -151,10 +151,18 @@ impl OutsideView {
             .iter()
             .partition(|row| row.found.owner == Owner::Foreign);
         let mut texts = Vec::new();
-        if !own.is_empty() {
+        if own.len() > SHOWN {
+            texts.extend(named_by_kind("held by ", &own));
+        } else if !own.is_empty() {
             texts.push(format!("held by {}", named(&own)));
         }
-        if !foreign.is_empty() {
+        if foreign.len() > SHOWN {
+            texts.push(format!(
+                "held by {} that others put into the VPC, never touched by kube-cfn: remove them, or ask their owners:",
+                count(foreign.len(), "resource")
+            ));
+            texts.extend(named_by_kind("", &foreign));
+        } else if !foreign.is_empty() {
             texts.push(format!(
                 "held by what others put into the VPC: {}: never touched by kube-cfn; remove it, or ask its owner",
                 named(&foreign)
@@ -249,6 +257,17 @@ impl OutsideRow {
     /// `bucket canary-state-1a2b`
     fn name(&self) -> String {
         format!("{} {}", self.found.row().name, short(&self.found.resource))
+    }
+
+    /// `k8s-web (network) of shop/web`
+    fn named(&self) -> String {
+        let short = short(&self.found.resource);
+        match &self.found.purpose {
+            Some(Purpose::Service(of) | Purpose::Ingress(of)) => {
+                format!("{short} of {}", clean(of))
+            }
+            Some(_) | None => short,
+        }
     }
 
     fn claim(&self) -> Option<String> {
@@ -349,13 +368,19 @@ fn others_text(rows: &[&OutsideRow], cluster: &str) -> Vec<String> {
 
 /// Everything by kind, name and purpose.
 fn named(rows: &[&OutsideRow]) -> String {
-    let name = |row: &&OutsideRow| match &row.found.purpose {
-        Some(Purpose::Service(of) | Purpose::Ingress(of)) => {
-            format!("{} of {}", row.name(), clean(of))
-        }
-        Some(_) | None => row.name(),
-    };
+    let name = |row: &&OutsideRow| format!("{} {}", row.found.row().name, row.named());
     rows.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// A line for each kind: how many there are, and the first of them.
+fn named_by_kind(before: &str, rows: &[&OutsideRow]) -> Vec<String> {
+    let kinds = OutsideKind::ALL.into_iter().filter_map(|kind| {
+        let of_kind = rows.iter().filter(|row| row.kind() == kind);
+        let names: Vec<String> = of_kind.map(|row| row.named()).collect();
+        let number = counted(kind, names.len());
+        (!names.is_empty()).then(|| format!("{before}{number}: {}", few(names)))
+    });
+    kinds.collect()
 }
 
 /// The first names in their order, and how many more there are.

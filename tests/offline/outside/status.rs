@@ -140,6 +140,21 @@ fn network_that_could_not_be_deleted_names_what_holds_it() {
     );
 }
 
+/// Many of a kind do not hide another one.
+#[test]
+fn network_that_much_holds_has_a_line_for_each_kind() {
+    let mut found: Vec<_> = (10..22)
+        .map(|n| balancer(&format!("k8s-{n}"), &format!("shop/web-{n}")))
+        .collect();
+    found.push(group("sg-0a1", "default/web"));
+    found.extend((10..22).map(|n| foreign(Machine, &format!("i-{n}"))));
+    found.push(foreign(Interface, "eni-0ff"));
+    let view = seen(&half_deleted(), &inventory(found));
+    screen("status-held-many", &view);
+    let outside = serde_json::to_value(&view).unwrap()["outside"].take();
+    assert_eq!(outside["holdsNetwork"].as_array().unwrap().len(), 26);
+}
+
 /// `delete` does not begin with a network in which others have something: it stays as it was.
 #[test]
 fn network_that_a_deletion_did_not_begin_with_names_what_holds_it() {
