@@ -22,6 +22,7 @@ mod guards;
 mod interrupted;
 mod kubernetes;
 mod leftovers;
+mod machines;
 mod node;
 mod objects;
 mod output;
