@@ -333,7 +333,7 @@ impl Machine<'_> {
     /// Waits until it is a node: its boot program has ended well.
     #[track_caller]
     pub fn boots(&self) {
-        self.until(180, "[ \"$(systemctl show --property ActiveState --value kube-cfn-boot.service)\" = active ]");
+        self.until(60, "[ \"$(systemctl show --property ActiveState --value kube-cfn-boot.service)\" = active ]");
     }
 
     /// What its console had printed so far.

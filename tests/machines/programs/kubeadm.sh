@@ -29,7 +29,7 @@ signed() {
 
 # phases/certs/certs.go, writeCertificateFilesIfNotExist.
 leaf() {
-  local name=$1 wanted subject="/CN=$1" text
+  local name=$1 wanted subject="/CN=${1//\//-}" text
   case $1 in
     apiserver-kubelet-client | apiserver-etcd-client) subject="/O=kubeadm:cluster-admins/CN=kube-$1" ;;
     etcd/healthcheck-client) subject='/O=system:masters/CN=kube-etcd-healthcheck-client' ;;

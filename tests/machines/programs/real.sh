@@ -10,9 +10,16 @@ journal() { printf '%s\n' "$2" >&2; }
 
 LOCKED=no
 lock() {
+  mkdir -p "${PODS}"
   exec 7> /run/pods.lock
   flock 7
   LOCKED=yes
+}
+
+# crictl as a whole.
+locked() {
+  lock
+  main "$@"
 }
 
 if declare -F kubelet_sync > /dev/null; then
