@@ -9,6 +9,7 @@ Reads orders from standard input and answers each, a line of JSON for a line:
     {"cut": NAME}                                  the power goes
     {"off": NAME, "seconds": N}                    waits until the machine is off by itself
     {"faults": {...}}                              what goes wrong from now on (cloud.py)
+    {"end": true}                                  as the end of its input; no answer
 
 Facts are those of tests/emulator/metadata.py and `name`, `mac`, `subnet`, `slot` (whether it has the API). At the end of
 its input, or when this process ends in any other way, all machines end with everything that was made for them; only an
@@ -194,9 +195,11 @@ class Vpc:
         return {}
 
     def serve(self):
-        say({"api": self.api})
+        say({"api": self.api, "cgroups": str(self.cgroups.home)})
         for line in sys.stdin:
             order = json.loads(line)
+            if "end" in order:
+                return
             try:
                 if "on" in order:
                     say(self.on(order["on"], order["facts"], order.get("files", {})))

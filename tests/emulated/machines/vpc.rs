@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -44,6 +44,7 @@ pub struct Vpc<'a> {
     orders: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
     cidr: String,
     port: u64,
+    cgroups: String,
 }
 
 /// A machine of it, whose disk outlives its power.
@@ -106,8 +107,11 @@ impl<'a> Vpc<'a> {
             orders: RefCell::new(orders),
             cidr,
             port: 0,
+            cgroups: String::new(),
         };
-        made.port = made.answer()["api"].as_u64().expect("a port");
+        let ready = made.answer();
+        made.port = ready["api"].as_u64().expect("a port");
+        made.cgroups = text(&ready["cgroups"]).to_owned();
         Some(made)
     }
 
@@ -135,9 +139,28 @@ impl<'a> Vpc<'a> {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// The process that everything hangs on.
-    pub fn process(&self) -> u32 {
-        self.child.id()
+    /// The cgroup of all its machines.
+    pub fn cgroups(&self) -> &str {
+        &self.cgroups
+    }
+
+    /// As a kill of the tests: the process that everything hangs on is gone at once. Comes back when all processes are.
+    pub fn kill(&self) {
+        let kill = ["-KILL".to_owned(), self.child.id().to_string()];
+        Said::of(Command::new("kill").args(kill)).ends(0);
+        let end = Instant::now() + Duration::from_secs(30);
+        let left = || {
+            fs::read_to_string(format!("{}/cgroup.events", self.cgroups))
+                .is_ok_and(|text| text.contains("populated 1"))
+        };
+        while left() {
+            assert!(
+                Instant::now() < end,
+                "processes are left in {}",
+                self.cgroups
+            );
+            sleep(Duration::from_millis(100));
+        }
     }
 
     /// The machine of a control-plane node; a new disk.
@@ -205,9 +228,16 @@ impl<'a> Vpc<'a> {
     }
 }
 
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.registration());
+    }
+}
+
 impl Drop for Vpc<'_> {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // It removes what it made; where it is killed, its successor does.
+        let _ = writeln!(self.orders.borrow_mut().0, "{}", json!({"end": true}));
         let _ = self.child.wait();
     }
 }
@@ -268,6 +298,24 @@ impl Machine<'_> {
         let order = json!({"on": self.name, "facts": self.facts, "files": self.files});
         let pid = self.vpc.order(&order)["pid"].as_u64().expect("a process");
         *self.pid.borrow_mut() = Some(pid);
+        // Run Command reaches it, and its console is EC2's.
+        let known = json!({"pid": pid, "console": self.console_file()});
+        let half = self.vpc.home.path().join("known");
+        fs::write(&half, known.to_string()).expect("written");
+        fs::copy(&half, self.registration()).expect("registered");
+    }
+
+    fn registration(&self) -> PathBuf {
+        Path::new(&given("KUBE_CFN_TEST_RULES")).join(format!("{}.machine", self.instance))
+    }
+
+    fn console_file(&self) -> PathBuf {
+        self.vpc.home.path().join(format!("console-{}", self.name))
+    }
+
+    /// Its first process, as this system knows it.
+    pub fn process(&self) -> u64 {
+        self.pid.borrow().expect("it is on")
     }
 
     /// The power goes.
@@ -333,13 +381,12 @@ impl Machine<'_> {
     /// Waits until it is a node: its boot program has ended well.
     #[track_caller]
     pub fn boots(&self) {
-        self.until(60, "[ \"$(systemctl show --property ActiveState --value kube-cfn-boot.service)\" = active ]");
+        self.until(300, "[ \"$(systemctl show --property ActiveState --value kube-cfn-boot.service)\" = active ]");
     }
 
     /// What its console had printed so far.
     pub fn console(&self) -> String {
-        let file = self.vpc.home.path().join(format!("console-{}", self.name));
-        String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.console_file()).unwrap_or_default()).into_owned()
     }
 
     /// What the units of this boot said, for a failure.

@@ -46,6 +46,7 @@ def _install(state):
     from . import changesets, drift, records, releases, replacing, resources, reverting, strict, tagging, validation
     from .account import Accounts
     from .engine import Engine
+    from .machines import Machines
     from .pace import Pace
     from .postgres import Servers
     from .resources.autoscaling import instances_of
@@ -66,8 +67,9 @@ def _install(state):
     drift.install(rules)
     reverting.install(rules)
     validation.install(rules)
-    consoles.install(rules)
-    commands.install(rules)
+    machines = Machines(os.environ.get("KUBE_CFN_TEST_RULES"))
+    consoles.install(rules, machines)
+    commands.install(rules, machines)
     accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
     return servers, accounts
