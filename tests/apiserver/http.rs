@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::State;
+use super::discovery;
 use super::pod_security;
 use super::rights::{self, Verb, Who};
 use super::server::{self, Body, Response, listen, whole};
@@ -174,6 +175,9 @@ fn answer(request: &Request, place: Option<Place>, who: &Who, state: &State) -> 
         let version = json!({"major": "1", "minor": "36", "gitVersion": "v1.36.2", "gitCommit": "",
             "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": ""});
         return Answer::of(200, version);
+    }
+    if let Some(found) = discovery::answer(&request.path) {
+        return found;
     }
     let Some(place) = place else {
         return Answer::status(
