@@ -132,9 +132,9 @@ token() {
   need_api "${OPTION[--kubeconfig]:-/etc/kubernetes/admin.conf}" 'failed to create token'
   fits duration "${OPTION[--ttl]:-24h}" || fails "invalid argument \"${OPTION[--ttl]}\" for \"--ttl\" flag: time: invalid duration"
   id=$(openssl rand -hex 3) secret=$(openssl rand -hex 8)
-  jq -n --arg id "${id}" --arg secret "${secret}" --arg groups "${OPTION[--groups]:-}" --arg end "$(date --utc --date "+${OPTION[--ttl]%h} hours" +%Y-%m-%dT%H:%M:%SZ)" '
+  jq -n --arg id "${id}" --arg secret "${secret}" --arg groups "${OPTION[--groups]:-}" --arg until "$(date --utc --date "+${OPTION[--ttl]%h} hours" +%Y-%m-%dT%H:%M:%SZ)" '
     {apiVersion: "v1", kind: "Secret", type: "bootstrap.kubernetes.io/token", metadata: {name: "bootstrap-token-\($id)", namespace: "kube-system"},
-     data: ({"token-id": $id, "token-secret": $secret, expiration: $end, "usage-bootstrap-authentication": "true", "auth-extra-groups": $groups} | map_values(@base64))}' \
+     data: ({"token-id": $id, "token-secret": $secret, expiration: $until, "usage-bootstrap-authentication": "true", "auth-extra-groups": $groups} | map_values(@base64))}' \
     | with_admin create --filename - > /dev/null || fails 'failed to create token'
   echo "${id}.${secret}"
 }
