@@ -145,6 +145,9 @@ class Vpc:
     def on(self, name, facts, files):
         disk = self.disks / name
         if not disk.exists():
+            disk.mkdir()
+            # A small disk, so that a full one does not take the system's memory.
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1g", "tmpfs", disk], check=True)
             for path, text in files.items():
                 place = disk / "top" / path.lstrip("/")
                 place.parent.mkdir(parents=True, exist_ok=True)

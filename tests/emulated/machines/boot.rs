@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use super::containerd::runtime_takes_its_configuration;
 use super::vpc::{Machine, Vpc, small};
 use crate::process::Said;
 use crate::world::World;
 
 /// What a boot keeps: a second one must not change a byte of it.
-const KEPT: &str = "cd / && find etc/kubernetes etc/kube-cfn etc/systemd opt/kube-cfn usr/local/bin var/lib/kube-cfn \
+pub const KEPT: &str = "cd / && find etc/kubernetes etc/kube-cfn etc/systemd opt/kube-cfn usr/local/bin var/lib/kube-cfn \
                     var/lib/kubelet -type f | LC_ALL=C sort | xargs sha256sum";
 
 #[test]
@@ -23,6 +24,7 @@ fn machines_become_nodes_from_power_on() {
     let worker = vpc.worker();
     worker.on();
     commands_reach_the_machine(&world, &vpc);
+    runtime_takes_its_configuration(&slot);
     power_cut(&slot);
     a_worker_joins(&vpc, &worker);
     reboot(&slot);
@@ -49,7 +51,7 @@ fn first_boot(vpc: &Vpc, slot: &Machine) {
     ));
     // The credentials are the role's, of the metadata service.
     slot.sh(&format!(
-        "aws sts get-caller-identity --query UserId --output text | grep -q ':{}$'",
+        "AWS_REGION=eu-west-1 aws sts get-caller-identity --query UserId --output text | grep -q ':{}$'",
         slot.instance
     ));
     slot.sh("grep -q '^SUCCESS powered-control-plane SlotA$' /srv/signals && [ \"$(wc -l < /srv/signals)\" = 1 ]");
@@ -99,7 +101,7 @@ fn power_cut(slot: &Machine) {
     slot.sh("journalctl --boot=-1 --unit kube-cfn-boot.service | grep -q 'runs as control-plane'");
 }
 
-fn assert_same(before: &str, after: &str) {
+pub fn assert_same(before: &str, after: &str) {
     let changed: Vec<_> = after
         .lines()
         .filter(|line| !before.contains(line))

@@ -5,4 +5,6 @@
 //! tests/run says so.
 
 mod boot;
+mod containerd;
+mod faults;
 mod vpc;
