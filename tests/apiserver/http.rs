@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::State;
+use super::discovery;
 use super::pod_security;
 use super::rights::{self, Verb, Who};
 use super::server::{self, Body, Response, listen, whole};
@@ -67,7 +68,7 @@ pub fn serve(tls: ServerConfig, state: Arc<State>) -> SocketAddr {
             let who = Who::of(stream.get_ref().1.peer_certificates());
             server::connection(stream, async move |request| {
                 let request = Request::of(request);
-                let known = who.or_by_token(&request, &state.tokens.lock().unwrap());
+                let known = who.or_by_token(&request, &tokens(&state));
                 let treatment = state.traffic.lock().unwrap().next(&request);
                 match treatment {
                     Treatment::Answer => Some(respond(&request, &known, &state)),
@@ -82,6 +83,14 @@ pub fn serve(tls: ServerConfig, state: Arc<State>) -> SocketAddr {
             .await;
         }
     })
+}
+
+/// The bootstrap tokens that are valid: those of a test, and those of Secrets.
+fn tokens(state: &State) -> Vec<String> {
+    let mut known = state.tokens.lock().unwrap().clone();
+    let secrets = state.store().of("api/v1/secrets");
+    known.extend(secrets.iter().filter_map(rights::bootstrap_token));
+    known
 }
 
 fn respond(request: &Request, who: &Who, state: &Arc<State>) -> Response {
@@ -166,6 +175,9 @@ fn answer(request: &Request, place: Option<Place>, who: &Who, state: &State) -> 
         let version = json!({"major": "1", "minor": "36", "gitVersion": "v1.36.2", "gitCommit": "",
             "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": ""});
         return Answer::of(200, version);
+    }
+    if let Some(found) = discovery::answer(&request.path) {
+        return found;
     }
     let Some(place) = place else {
         return Answer::status(

@@ -8,6 +8,7 @@
 pub mod cluster;
 pub mod controllers;
 mod deletion;
+mod discovery;
 pub mod fixtures;
 mod http;
 mod pod_security;

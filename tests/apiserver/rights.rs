@@ -1,6 +1,8 @@
 //! Authentication by client certificate or bootstrap token, and authorization: administrators may do everything, others what
 //! a `RoleBinding` and its `Role` allow. The cluster's own `view` and `admin` are known by name.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -101,6 +103,17 @@ impl Who {
             && matches!(verb, Verb::Create | Verb::Get | Verb::List | Verb::Watch)
     }
 
+    /// The node authorizer, as far as a kubelet's own Node goes.
+    fn is_of_the_node(&self, verb: Verb, place: &Place) -> bool {
+        let node = self.user.strip_prefix("system:node:");
+        let own = place.name.is_none() || place.name.as_deref() == node;
+        node.is_some()
+            && self.groups.iter().any(|group| group == "system:nodes")
+            && place.resource == "nodes"
+            && own
+            && matches!(verb, Verb::Create | Verb::Get | Verb::Patch)
+    }
+
     pub fn is_nobody(&self) -> bool {
         self.user == "system:anonymous"
     }
@@ -118,9 +131,24 @@ impl Who {
     }
 }
 
+/// The token of a Secret that has one: id and secret.
+pub fn bootstrap_token(secret: &Value) -> Option<String> {
+    let part = |key: &str| {
+        let text = STANDARD.decode(secret["data"][key].as_str()?).ok()?;
+        String::from_utf8(text).ok()
+    };
+    let its_kind = secret["type"] == "bootstrap.kubernetes.io/token";
+    let here = secret["metadata"]["namespace"] == "kube-system";
+    (its_kind && here && part("usage-bootstrap-authentication")? == "true")
+        .then(|| Some(format!("{}.{}", part("token-id")?, part("token-secret")?)))?
+}
+
 /// The 403 of who may not.
 pub fn refused(who: &Who, verb: Verb, place: &Place, store: &Store) -> Option<Answer> {
-    if who.is_admin() || who.may_ask_for_certificates(verb, place) || bound(who, verb, place, store)
+    if who.is_admin()
+        || who.may_ask_for_certificates(verb, place)
+        || who.is_of_the_node(verb, place)
+        || bound(who, verb, place, store)
     {
         return None;
     }

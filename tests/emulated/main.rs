@@ -23,6 +23,7 @@ mod interrupted;
 mod kills;
 mod kubernetes;
 mod leftovers;
+mod machines;
 mod node;
 mod objects;
 mod output;

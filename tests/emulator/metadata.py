@@ -3,7 +3,8 @@
     serve(listener, facts)
 
 `facts` are account, region, zone, instance, address, role (its name), credentials (as sts:AssumeRole answers) and
-user_data (a path). The rules of tokens are AWS's: asked for by PUT with a time to live, refused to what was forwarded.
+user_data (a path); image, type, hostname, interface, mac, subnet and vpc (both CIDR blocks) where somebody asks for them.
+The rules of tokens are AWS's: asked for by PUT with a time to live, refused to what was forwarded.
 """
 
 import json
@@ -14,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 LONGEST = 21600
+# Those that cloud-init asks for; EC2 has more.
+VERSIONS = ("2009-04-04", "2021-03-23", "latest")
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"
 
@@ -31,7 +34,7 @@ def serve(listener, facts):
 
 
 def pages(facts):
-    """What is there, by path. A path that others begin with lists them."""
+    """What is there, by path below a version."""
     credentials = facts["credentials"]
     known = {
         "user-data": Path(facts["user_data"]).read_text(encoding="utf-8"),
@@ -39,7 +42,6 @@ def pages(facts):
         "meta-data/local-ipv4": facts["address"],
         "meta-data/placement/availability-zone": facts["zone"],
         "meta-data/placement/region": facts["region"],
-        "meta-data/iam/security-credentials/": facts["role"],
         f"meta-data/iam/security-credentials/{facts['role']}": json.dumps({
             "Code": "Success", "Type": "AWS-HMAC", "LastUpdated": _time(0), "AccessKeyId": credentials["AccessKeyId"],
             "SecretAccessKey": credentials["SecretAccessKey"], "Token": credentials["SessionToken"],
@@ -48,7 +50,37 @@ def pages(facts):
             "accountId": facts["account"], "region": facts["region"], "availabilityZone": facts["zone"],
             "instanceId": facts["instance"], "privateIp": facts["address"]}),
     }
-    return {f"/latest/{path}": text for path, text in known.items()}
+    if "mac" in facts:
+        known.update(_of_the_network(facts))
+    return known
+
+
+def _of_the_network(facts):
+    """What cloud-init configures host name and network from."""
+    interface = f"meta-data/network/interfaces/macs/{facts['mac']}/"
+    known = {"ami-id": facts["image"], "instance-type": facts["type"], "hostname": facts["hostname"],
+             "local-hostname": facts["hostname"], "mac": facts["mac"], "services/domain": "amazonaws.com",
+             "services/partition": "aws"}
+    own = {"device-number": "0", "interface-id": facts["interface"], "local-hostname": facts["hostname"],
+           "local-ipv4s": facts["address"], "mac": facts["mac"], "owner-id": facts["account"],
+           "subnet-ipv4-cidr-block": facts["subnet"], "vpc-ipv4-cidr-block": facts["vpc"]}
+    return {**{f"meta-data/{path}": text for path, text in known.items()},
+            **{interface + path: text for path, text in own.items()}}
+
+
+def look_up(known, path):
+    """What a path of the service holds: a text, or the list of what is below it; None where nothing is."""
+    version, _, rest = path.lstrip("/").partition("/")
+    if not version:
+        return "\n".join(VERSIONS)
+    if version not in VERSIONS:
+        return None
+    if rest in known:
+        return known[rest]
+    start = rest.rstrip("/") + "/" if rest else ""
+    below = dict.fromkeys(one[len(start):].split("/", 1)[0] + "/" * ("/" in one[len(start):])
+                          for one in known if one.startswith(start))
+    return "\n".join(below) or None
 
 
 def _time(later):
@@ -81,8 +113,7 @@ class Metadata(BaseHTTPRequestHandler):
             self._answer(200, text)
 
     def _page(self):
-        found = self.server.pages
-        return found.get(self.path) or found.get(self.path + "/")
+        return look_up(self.server.pages, self.path)
 
     def _answer(self, code, text="", headers=None):
         body = text.encode()

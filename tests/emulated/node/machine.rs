@@ -28,7 +28,7 @@ pub struct Machine<'a> {
     pub address: String,
 }
 
-fn repository(path: &str) -> PathBuf {
+pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
@@ -61,7 +61,7 @@ impl Drop for Timed {
 }
 
 /// The first instance of a group, as EC2 describes it.
-fn instance(world: &World, stack: &str, group: &str) -> Value {
+pub fn instance(world: &World, stack: &str, group: &str) -> Value {
     let tag = |name: &str, value: &str| json!({"Name": format!("tag:aws:cloudformation:{name}"), "Values": [value]});
     let stack = format!("{}-{stack}", world.name);
     let filters = json!({"Filters": [tag("stack-name", &stack), tag("logical-id", group)]});
@@ -71,7 +71,7 @@ fn instance(world: &World, stack: &str, group: &str) -> Value {
     found.clone()
 }
 
-fn text(value: &Value) -> &str {
+pub fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
 }
 
@@ -296,7 +296,7 @@ pub fn psql_inside() -> String {
 }
 
 /// The role that an instance's profile holds.
-fn role(world: &World, found: &Value) -> Value {
+pub fn role(world: &World, found: &Value) -> Value {
     let profile = text(&found["IamInstanceProfile"]["Arn"]);
     let name = profile.rsplit('/').next();
     let asked = json!({"InstanceProfileName": name});
@@ -304,7 +304,7 @@ fn role(world: &World, found: &Value) -> Value {
     answers[0]["InstanceProfile"]["Roles"][0].clone()
 }
 
-fn decoded(value: &Value) -> Vec<u8> {
+pub fn decoded(value: &Value) -> Vec<u8> {
     use base64::Engine;
     let bytes = base64::engine::general_purpose::STANDARD.decode(text(value));
     bytes.expect("user data in base64")

@@ -3,5 +3,5 @@
 mod approval;
 mod boot;
 mod functions;
-mod machine;
+pub mod machine;
 mod programs;

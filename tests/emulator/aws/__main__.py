@@ -48,6 +48,7 @@ def _install(state):
     from .account import Accounts
     from .engine import Engine
     from .holding import Holding
+    from .machines import Machines
     from .pace import Pace
     from .postgres import Servers
     from .resources.autoscaling import instances_of
@@ -69,8 +70,9 @@ def _install(state):
     drift.install(rules)
     reverting.install(rules)
     validation.install(rules)
-    consoles.install(rules)
-    commands.install(rules)
+    machines = Machines(os.environ.get("KUBE_CFN_TEST_RULES"))
+    consoles.install(rules, machines)
+    commands.install(rules, machines)
     dry_runs.install()
     accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()

@@ -127,7 +127,7 @@ stop() {
   for id in "${REST[@]}"; do
     one container "${id}"
     load_container "${ID}"
-    [ "${STATE}" != running ] || { STATE=exited EXIT=0 && save_container "${ID}"; }
+    [ "${STATE}" != running ] || { end_container "${ID}" "${OPTION[--timeout]:-0}" && STATE=exited EXIT=0 && save_container "${ID}"; }
     echo "${id}"
   done
 }
@@ -178,6 +178,7 @@ logs() {
   [ -n "${REST[0]:-}" ] || fatal 'ID cannot be empty'
   one container "${REST[0]}"
   load_container "${ID}"
+  LOG="$(container_text "${ID}")"
   mapfile -t REST <<< "${LOG}"
   [ "${lines}" -ge 0 ] && [ "${lines}" -lt "${#REST[@]}" ] || lines="${#REST[@]}"
   [ -z "${LOG}" ] || printf '%s\n' "${REST[@]: -${lines}}"

@@ -1,5 +1,5 @@
-"""GetConsoleOutput. Nothing runs on an instance, so it says what a rule has it say, or what was recorded of a boot that
-fails for the cause of a rule, and nothing without one.
+"""GetConsoleOutput: what the instance's machine of the tests printed, what a rule has it say, or what was recorded of a boot
+that fails for the cause of a rule; nothing without one.
 
 Instances of a group alone are asked about in rules: by the stack and the logical id in their tags.
 """
@@ -13,7 +13,7 @@ from .. import boots
 from ..rules import Step
 
 
-def install(rules):
+def install(rules, machines):
     def console(params):
         instance = ec2._p(params, "InstanceId")
         if instance not in ec2._instances:
@@ -21,7 +21,8 @@ def install(rules):
         tags = {tag["Key"]: tag["Value"] for tag in ec2._tags.get(instance, [])}
         stack, logical_id = (tags.get(f"aws:cloudformation:{key}", "") for key in ("stack-name", "logical-id"))
         facts = rules.facts(Step("console", "AWS::AutoScaling::AutoScalingGroup", stack, logical_id))
-        parts = [*(fact["text"] for fact in facts), boots.console(instance)]
+        parts = [*(fact["text"] for fact in facts), boots.console(instance),
+                 machines.console(instance)]
         said = "\r\n".join(part for part in parts if part)
         output = base64.encodebytes(said.encode()).decode()
         return ec2._xml(200, "GetConsoleOutputResponse", f"<instanceId>{instance}</instanceId>"

@@ -1,0 +1,257 @@
+"""The machines of one cluster, in namespaces of this process: a network with the services of EC2 (cloud.py), disks in
+memory, and machines with systemd as their first process (start).
+
+    unshare --mount --propagation private python vpc.py IMAGE HOME ENDPOINT API_PORT VPC_CIDR
+
+Reads orders from standard input and answers each, a line of JSON for a line:
+
+    {"on": NAME, "facts": {...}, "files": {...}}   power on; the first time with a new disk that has these files
+    {"cut": NAME}                                  the power goes
+    {"off": NAME, "seconds": N}                    waits until the machine is off by itself
+    {"faults": {...}}                              what goes wrong from now on (cloud.py)
+    {"end": true}                                  as the end of its input; no answer
+
+Facts are those of tests/emulator/metadata.py and `name`, `mac`, `subnet`, `slot` (whether it has the API). At the end of
+its input, or when this process ends in any other way, all machines end with everything that was made for them; only an
+empty cgroup may stay after a SIGKILL, which the next vpc.py removes.
+"""
+
+import concurrent.futures
+import ctypes
+import ipaddress
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cloud
+
+HERE = Path(__file__).resolve().parent
+CLONE_NEWNET = 0x40000000
+BRIDGE = "vpc"
+
+
+class Network:
+    """A network namespace that one thread of this process lives in; what is opened there stays there."""
+
+    def __init__(self):
+        self._inside = concurrent.futures.ThreadPoolExecutor(1, initializer=self._leave)
+
+    @staticmethod
+    def _leave():
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), "unshare")
+
+    def _do(self, call, *arguments, **named):
+        return self._inside.submit(call, *arguments, **named).result()
+
+    def ip(self, *words):
+        self._do(subprocess.run, ["ip", *words], check=True)
+
+    def write(self, setting, value):
+        # Of the thread: /proc/sys/net shows the namespace of who opens it.
+        self._do(Path(f"/proc/sys/net/{setting}").write_text, value)
+
+    def listen(self, place):
+        return self._do(socket.create_server, place, backlog=64)
+
+    def datagrams(self, place, broadcast=False):
+        made = self._do(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+        if broadcast:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, BRIDGE.encode())
+        made.bind(place)
+        return made
+
+    def connect(self, place):
+        made = self._do(socket.socket, socket.AF_INET, socket.SOCK_STREAM)
+        made.settimeout(3)
+        made.connect(place)
+        made.settimeout(None)
+        return made
+
+
+class Cgroups:
+    """A directory of the second version for each machine, below one that names this process and when it began."""
+
+    def __init__(self):
+        mounted = next(line.split()[1] for line in open("/proc/mounts", encoding="utf-8") if line.split()[2] == "cgroup2")
+        own = next(line.rstrip().split("::", 1)[1] for line in open("/proc/self/cgroup", encoding="utf-8") if line.startswith("0::"))
+        self.parent = Path(mounted) / own.strip("/")
+        self.home = self.parent / f"kube-cfn-{os.getpid()}-{began(os.getpid())}"
+        self.remove_left()
+        self.home.mkdir()
+
+    def remove_left(self):
+        for directory in self.parent.glob("kube-cfn-*-*"):
+            _, pid, since = directory.name.rsplit("-", 2)
+            if began(pid) != since:
+                remove(directory)
+
+    def enter(self, name):
+        directory = self.home / name
+        directory.mkdir(exist_ok=True)
+        return directory / "cgroup.procs"
+
+
+def began(pid):
+    """When a process began, in ticks; nothing when it is not there."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return ""
+
+
+def remove(directory):
+    """Removes a tree of cgroups whose processes have ended or are about to."""
+    for _ in range(50):
+        for place, _, _ in os.walk(directory, topdown=False):
+            try:
+                os.rmdir(place)
+            except OSError:
+                pass
+        if not directory.exists():
+            return
+        time.sleep(0.1)
+
+
+class Vpc:
+    def __init__(self, image, home, endpoint, api, cidr):
+        self.image, self.home = image, Path(home)
+        self.disks = self.home / "disks"
+        self.disks.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=4g", "tmpfs", self.disks], check=True)
+        (self.disks / "volumes").mkdir()
+        (self.disks / "mirror").mkdir()
+        self.cgroups, self.network, self.running = Cgroups(), Network(), {}
+        self.subnets = set()
+        self.network.ip("link", "set", "lo", "up")
+        self.network.ip("link", "add", BRIDGE, "type", "bridge", "forward_delay", "0")
+        self.network.ip("link", "set", BRIDGE, "up")
+        self.network.write("ipv4/ip_forward", "1")
+        resolver = str(ipaddress.ip_network(cidr).network_address + 2)
+        for address in (*cloud.OWN, resolver):
+            self.network.ip("address", "add", f"{address}/32", "dev", BRIDGE)
+        host, _, port = endpoint.removeprefix("http://").partition(":")
+        self.cloud = cloud.Cloud(self.network, (host, int(port)), int(api), self.disks)
+        self.api = self.cloud.start(resolver)
+
+    def on(self, name, facts, files):
+        disk = self.disks / name
+        if not disk.exists():
+            disk.mkdir()
+            # A small disk, so that a full one does not take the system's memory.
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1g", "tmpfs", disk], check=True)
+            for path, text in files.items():
+                place = disk / "top" / path.lstrip("/")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text, encoding="utf-8")
+        self._route(facts["subnet"])
+        console, slave = os.openpty()
+        begin = subprocess.PIPE
+        command = ["bash", "-c", 'echo $$ > "$1" && shift && exec "$@"', "enter", self.cgroups.enter(name),
+                   "setpriv", "--pdeathsig", "KILL", "unshare", "--cgroup", "--mount", "--uts", "--ipc", "--pid", "--net", "--fork",
+                   "--kill-child", HERE / "start", disk, self.image, os.ttyname(slave), self.disks / "volumes"]
+        process = subprocess.Popen(command, stdin=begin, stdout=slave, stderr=slave, start_new_session=True)
+        os.close(slave)
+        threading.Thread(target=record, args=(console, self.home / f"console-{name}"), daemon=True).start()
+        pid = first_child(process)
+        facts = {**facts, "pid": pid, "disk": str(disk)}
+        self.running[name] = (process, facts)
+        self.cloud.machines[facts["address"]] = facts
+        link = f"v{pid}"
+        self.network.ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "address", facts["mac"], "netns", str(pid))
+        self.network.ip("link", "set", link, "master", BRIDGE, "up")
+        process.stdin.close()
+        return {"pid": pid}
+
+    def _route(self, subnet):
+        network = ipaddress.ip_network(subnet)
+        if network not in self.subnets:
+            self.subnets.add(network)
+            self.network.ip("address", "add", f"{network.network_address + 1}/{network.prefixlen}", "dev", BRIDGE)
+
+    def cut(self, name):
+        process, facts = self.running[name]
+        try:
+            os.kill(facts["pid"], signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return self.off(name, 30)
+
+    def off(self, name, seconds):
+        process, facts = self.running[name]
+        process.wait(seconds)
+        self.running.pop(name)
+        self.cloud.machines.pop(facts["address"], None)
+        return {}
+
+    def faults(self, faults):
+        self.cloud.faults.clear()
+        self.cloud.faults.update(faults)
+        return {}
+
+    def serve(self):
+        say({"api": self.api, "cgroups": str(self.cgroups.home)})
+        for line in sys.stdin:
+            order = json.loads(line)
+            if "end" in order:
+                return
+            try:
+                if "on" in order:
+                    say(self.on(order["on"], order["facts"], order.get("files", {})))
+                elif "cut" in order:
+                    say(self.cut(order["cut"]))
+                elif "off" in order:
+                    say(self.off(order["off"], order["seconds"]))
+                else:
+                    say(self.faults(order["faults"]))
+            except (OSError, subprocess.SubprocessError, KeyError) as error:
+                say({"error": f"{type(error).__name__}: {error}"})
+
+    def end(self):
+        for process, facts in list(self.running.values()):
+            try:
+                os.kill(facts["pid"], signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+        remove(self.cgroups.home)
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def record(console, file):
+    """What the machine prints on its console."""
+    with open(file, "ab", buffering=0) as out:
+        while True:
+            try:
+                data = os.read(console, 65536)
+            except OSError:
+                return
+            out.write(data)
+
+
+def first_child(process):
+    while process.poll() is None:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+        if children:
+            return int(children[0])
+        time.sleep(0.01)
+    raise OSError("the machine ended before its first process")
+
+
+if __name__ == "__main__":
+    vpc = Vpc(*sys.argv[1:])
+    try:
+        vpc.serve()
+    finally:
+        vpc.end()
