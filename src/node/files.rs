@@ -14,6 +14,7 @@ boot                      opt/kube-cfn/boot
 lib/common.sh             opt/kube-cfn/lib/
 lib/ec2.sh                opt/kube-cfn/lib/
 lib/host.sh               opt/kube-cfn/lib/
+lib/steps.sh              opt/kube-cfn/lib/
 lib/binaries.sh           opt/kube-cfn/lib/
 lib/boot-log.sh           opt/kube-cfn/lib/
 etc/modules.conf          etc/modules-load.d/kube-cfn.conf
@@ -30,6 +31,7 @@ units/kubelet.service     etc/systemd/system/
 const CONTROL_PLANE: &str = "
 lib/etcd-volume.sh                      opt/kube-cfn/lib/
 lib/control-plane.sh                    opt/kube-cfn/lib/
+lib/static-pods.sh                      opt/kube-cfn/lib/
 bin/approve-nodes                       opt/kube-cfn/bin/
 bin/bootstrap-token                     opt/kube-cfn/bin/
 units/kube-cfn-approve-nodes.service    etc/systemd/system/

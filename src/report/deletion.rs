@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use console::Style;
 
-use super::outside::delete_command;
-use crate::cloud::outside::OutsideKind;
+use super::outside::steps;
+use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::terminal::paint;
 use crate::common::text::listed_line;
 use crate::events::Retained;
@@ -83,9 +83,13 @@ fn backups(database: Option<&str>, days: u64, region: &str) -> String {
 }
 
 fn log_groups(names: &[String], region: &str) -> String {
-    let command = |name| delete_command(OutsideKind::LogGroup, name, region);
-    let commands = names.iter().map(|name| format!("`{}`", command(name)));
-    let commands: Vec<String> = commands.collect();
+    let commands = names.iter().flat_map(|name| {
+        let group = OutsideResource::new(OutsideKind::LogGroup, name);
+        steps(&group, region)
+    });
+    let commands: Vec<String> = commands
+        .map(|(_, command)| format!("`{command}`"))
+        .collect();
     format!(
         "log groups, which never expire; delete them with {}",
         commands.join(" and ")

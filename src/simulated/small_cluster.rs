@@ -53,19 +53,29 @@ pub fn machines(tags: &Value, least: usize) -> Value {
 pub async fn create(cloud: &Simulated, templates: &[(&str, Value)]) -> Place {
     let mut outputs = BTreeMap::new();
     for (name, template) in templates {
-        let request = request(name, template, &outputs);
-        let open = Protection {
-            termination: false,
-            policy: None,
-        };
-        let id = cloud.create(&request, &open).await.unwrap();
-        outputs.extend(settled(cloud, &id).await.outputs);
+        outputs.extend(add(cloud, name, template, &outputs).await);
     }
     Place {
         vpc: outputs["VpcId"].clone(),
         subnets: vec![outputs["NetA"].clone()],
         node_group: Some(outputs["NodeSg"].clone()),
     }
+}
+
+/// Creates one more stack, with what it takes of these outputs. Its own.
+pub async fn add(
+    cloud: &Simulated,
+    name: &str,
+    template: &Value,
+    outputs: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let open = Protection {
+        termination: false,
+        policy: None,
+    };
+    let request = request(name, template, outputs);
+    let id = cloud.create(&request, &open).await.unwrap();
+    settled(cloud, &id).await.outputs
 }
 
 fn request(name: &str, template: &Value, outputs: &BTreeMap<String, String>) -> ChangeSetRequest {

@@ -15,4 +15,5 @@ mod machine;
 mod pod_security;
 mod renewal;
 mod stand_ins;
+mod steps;
 mod user_data;

@@ -377,7 +377,7 @@ fn named_by_kind(before: &str, rows: &[&OutsideRow]) -> Vec<String> {
     let kinds = OutsideKind::ALL.into_iter().filter_map(|kind| {
         let of_kind = rows.iter().filter(|row| row.kind() == kind);
         let names: Vec<String> = of_kind.map(|row| row.named()).collect();
-        let number = counted(kind, names.len());
+        let number = row(kind).counted(names.len());
         (!names.is_empty()).then(|| format!("{before}{number}: {}", few(names)))
     });
     kinds.collect()

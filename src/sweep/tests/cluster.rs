@@ -1,6 +1,6 @@
 //! A small cluster on the simulated AWS: a network with the nodes' group, machines, and a bucket with objects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -67,8 +67,7 @@ impl Cluster {
     /// A stack `canary-edge` with a key.
     pub async fn add_key_stack(&self) {
         let template = json!({"Resources": {"Key": {"Type": "AWS::KMS::Key"}}});
-        let id = create(&self.cloud, "canary-edge", &template, &BTreeMap::new()).await;
-        settled(&self.cloud, &id).await;
+        small_cluster::add(&self.cloud, "canary-edge", &template, &BTreeMap::new()).await;
     }
 
     pub async fn scope(&self) -> Scope {

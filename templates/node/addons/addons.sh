@@ -54,7 +54,7 @@ fill_in() {
     for variable in API_HOST EBS_CSI_ROLE AUTOSCALER_ROLE; do
       [[ "${text}" == *"\${${variable}}"* ]] || continue
       [ -n "${!variable:-}" ] || fail "${name} needs ${variable}: /etc/kube-cfn/host.env does not name it; replace this machine"
-      text="${text//"\${${variable}}"/${!variable}}"
+      text="${text//"\${${variable}}"/"${!variable}"}"
     done
     printf '%s\n' "${text}" > "${work}/${name}.yaml"
   done < "${work}/charts"

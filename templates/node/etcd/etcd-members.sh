@@ -84,7 +84,7 @@ etcd_member_of() {
 }
 
 # The value of a field of etcdctl's and etcdutl's `--write-out fields`.
-etcd_field() { sed -n "s/^\"$1\" : \"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" <<< "$2" | head -n 1; }
+etcd_field() { sed -n "/^\"$1\" : \"\{0,1\}\([^\"]*\)\"\{0,1\}\$/{s//\1/p;q}" <<< "$2"; }
 
 # The status that the member of a slot reports itself; fails when it doesn't answer.
 etcd_status_of() {

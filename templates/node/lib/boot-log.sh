@@ -7,17 +7,17 @@ LOG_BYTES=65536
 # Is there while the newest stored log of this machine is that of a failure.
 LOG_STORED=/var/lib/kube-cfn/boot-log-stored
 
-# Collects every value that this boot reads or writes: in memory, readable by root alone, until the boot ends. Call it
-# when no other boot runs: it removes what a killed one left.
+# Collects every value that this boot reads or writes, and what it has asked for early: in memory, readable by root alone,
+# until the boot ends. Call it when no other boot runs: it removes what a killed one left.
 track_values() {
   rm -f /run/kube-cfn/values.*
-  EC2_VALUES="/run/kube-cfn/values.$$"
+  EC2_VALUES="/run/kube-cfn/values.$$" EC2_PREFETCHED="/run/kube-cfn/values.$$.early"
   (umask 077 && : > "${EC2_VALUES}")
-  export EC2_VALUES
+  export EC2_VALUES EC2_PREFETCHED
 }
 
 forget_values() {
-  rm -f "/run/kube-cfn/values.$$"
+  rm -f "/run/kube-cfn/values.$$" "/run/kube-cfn/values.$$".*
 }
 
 # Standard input with [value] in place of every line of a value, and of every longer word of one: a line of a file

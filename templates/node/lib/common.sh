@@ -49,19 +49,34 @@ attempt() {
   return 1
 }
 
+# await SECONDS COMMAND...: until the command succeeds: looks every second at first, then every five.
+await() {
+  local left="$1" looks=0 pause=1
+  shift
+  until "$@"; do
+    [ "${left}" -gt 0 ] || return 1
+    looks=$((looks + 1))
+    [ "${looks}" -lt 30 ] || pause=5
+    sleep "${pause}"
+    left=$((left - pause))
+  done
+}
+
 # put PATH MODE: writes standard input there, whole or not at all, and only if something differs. Compute the content
-# first: `command | put` would leave an empty file when the command fails.
+# first: `command | put` would leave an empty file when the command fails. Each step is checked here: bash ignores
+# `set -e` in what `if`, `||` and `attempt` call, and a full disk must not put half a file in place.
 put() {
   local path="$1" mode="$2"
-  mkdir -p "$(dirname "${path}")"
-  (umask 077 && cat > "${path}.new")
-  chmod "${mode}" "${path}.new"
+  mkdir -p "$(dirname "${path}")" || return 1
+  (umask 077 && cat > "${path}.new") && chmod "${mode}" "${path}.new" || {
+    rm -f "${path}.new"
+    return 1
+  }
   if cmp -s "${path}.new" "${path}"; then
-    chmod "${mode}" "${path}"
+    chmod "${mode}" "${path}" || return 1
     rm -f "${path}.new"
     return 0
   fi
   # Without the sync, a power cut after the rename could leave an empty file.
-  sync "${path}.new"
-  mv -f "${path}.new" "${path}"
+  sync "${path}.new" && mv -f "${path}.new" "${path}"
 }

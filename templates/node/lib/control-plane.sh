@@ -10,7 +10,10 @@ SHARED_CONFIG=/etc/kube-cfn/kubeadm/shared.yaml
 INPUTS=/var/lib/kube-cfn/kubeadm-inputs
 # Where new certificates are made.
 STAGE=/etc/kubernetes/new
-PODS=/var/lib/kube-cfn/static-pods
+# Of the API server: the keys that Secrets are encrypted with.
+ENCRYPTION=/etc/kube-cfn/apiserver/encryption.yaml
+# The value of the parameter that was read last.
+SECRET=''
 
 check_slot() {
   local want
@@ -19,26 +22,64 @@ check_slot() {
     || fail "boot as control-plane node ${SLOT}: its address is ${want}, this machine has ${ADDRESS}; is its interface attached?"
 }
 
-# fetch_secret NAME PATH MODE [BLOCK]: writes a parameter into a file; BLOCK selects PEM blocks by their name.
-fetch_secret() {
-  local value
-  [ ! -s "$2" ] || return 0
-  value="$(ec2_parameter "$1")" || CODE=parameter fail "read the parameter $1: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
+# Every parameter that this boot will read, at most ten, after the volume is attached: what says whether it may be
+# formatted is not older than that.
+prefetch_parameters() {
+  local name
+  local -a names=("state/etcd-recover-${SLOT}" state/etcd-token state/etcd-initialized worker/bootstrap-token)
+  for name in ca etcd-ca front-proxy-ca; do
+    has_authority "${name}" || names+=("cp/${name}.key")
+  done
+  for name in sa.key sa.pub; do
+    [ -s "${PKI}/${name}" ] || names+=("cp/${name}")
+  done
+  [ -s "${ENCRYPTION}" ] || names+=(cp/encryption.yaml)
+  # Each is asked for by itself then, and named where that fails.
+  ec2_prefetch_parameters "${names[@]}" || say 'the parameters are read one by one: see the line above'
+}
+
+# read_secret NAME: its value in SECRET.
+read_secret() {
+  SECRET="$(ec2_parameter "$1")" || CODE=parameter fail "read the parameter $1: it is missing or denied; it is made before any machine starts by: kube-cfn apply ${NODE_CLUSTER}"
+}
+
+# put_secret NAME PATH MODE [BLOCK]: writes SECRET into a file; BLOCK selects PEM blocks by their name.
+put_secret() {
+  local value="${SECRET}"
   [ -z "${4:-}" ] || value="$(sed -n "/-----BEGIN $4-----/,/-----END $4-----/p" <<< "${value}")"
   [ -n "${value}" ] || CODE=parameter fail "read the parameter $1: it holds no ${4:-text}"
   put "$2" "$3" <<< "${value}"
 }
 
+fetch_secret() {
+  [ ! -s "$2" ] || return 0
+  read_secret "$1"
+  put_secret "$@"
+}
+
+authority_file() {
+  printf '%s\n' "${PKI}/${1/etcd-/etcd/}"
+}
+
+has_authority() {
+  local file
+  file="$(authority_file "$1")"
+  [ -s "${file}.key" ] && [ -s "${file}.crt" ]
+}
+
 # One parameter holds an authority's key and certificate, so that they always belong together.
 fetch_authorities() {
-  local name
+  local name file
   for name in ca etcd-ca front-proxy-ca; do
-    fetch_secret "cp/${name}.key" "${PKI}/${name/etcd-/etcd/}.key" 600 'PRIVATE KEY'
-    fetch_secret "cp/${name}.key" "${PKI}/${name/etcd-/etcd/}.crt" 644 CERTIFICATE
+    ! has_authority "${name}" || continue
+    file="$(authority_file "${name}")"
+    read_secret "cp/${name}.key"
+    put_secret "cp/${name}.key" "${file}.key" 600 'PRIVATE KEY'
+    put_secret "cp/${name}.key" "${file}.crt" 644 CERTIFICATE
   done
   fetch_secret cp/sa.key "${PKI}/sa.key" 600
   fetch_secret cp/sa.pub "${PKI}/sa.pub" 600
-  fetch_secret cp/encryption.yaml /etc/kube-cfn/apiserver/encryption.yaml 600
+  fetch_secret cp/encryption.yaml "${ENCRYPTION}" 600
 }
 
 write_kubeadm_config() {
@@ -51,13 +92,21 @@ write_kubeadm_config() {
   kubeadm config validate --config "${SHARED_CONFIG}" || fail "use ${SHARED_CONFIG}: kubeadm refuses it, see the lines above"
 }
 
+# While the certificates are made: all that are missing at the same time.
 pull_images() {
   local image images
+  local -a begun=()
   images="$(kubeadm config images list --config "${OWN_CONFIG}")" || fail 'list the images of the control plane: kubeadm failed'
   for image in ${images}; do
-    crictl inspecti --quiet "${image}" > /dev/null 2>&1 || attempt 5 10 crictl pull "${image}" \
-      || CODE=image-pull fail "pull ${image}: five attempts failed; can this machine reach the registry?"
+    ! crictl inspecti --quiet "${image}" > /dev/null 2>&1 || continue
+    beside "pull ${image##*/}" pull_image "${image}"
+    begun+=("pull ${image##*/}")
   done
+  finish "${begun[@]}"
+}
+
+pull_image() {
+  attempt 5 10 crictl pull "$1" || CODE=image-pull fail "pull $1: five attempts failed; can this machine reach the registry?"
 }
 
 # Whether the certificates and kubeconfigs were made of these inputs, and none of them ends soon or can't be read.
@@ -89,146 +138,43 @@ write_kubernetes_files() {
   local_admin="$(sed 's#server: .*#server: https://127.0.0.1:6443#' /etc/kubernetes/super-admin.conf)"
   put /etc/kube-cfn/local-admin.conf 600 <<< "${local_admin}"
   etcd_prepare_member || CODE="$(etcd_code)" fail "${etcd_error:?}"
-  for part in 'etcd local' 'control-plane all' kubelet-start; do
+  for part in 'etcd local' 'control-plane all'; do
     phase "${part}" "${OWN_CONFIG}"
   done
+}
+
+start_kubelet() {
+  phase kubelet-start "${OWN_CONFIG}"
   chmod 0600 /var/lib/kubelet/config.yaml
 }
 
-# The hash of the static pod that runs now; nothing while none is ready.
-static_pod_hash() {
-  crictl pods --label "component=$1" --state ready --output json \
-    | jq -r '.items[0].annotations["kubernetes.io/config.hash"] // empty'
-}
-
-static_pod_is_new() {
-  local hash
-  hash="$(static_pod_hash "$1")"
-  [ -n "${hash}" ] && [ "${hash}" != "$2" ]
-}
-
-# stop_old_pods COMPONENT HASH: a kubelet that has not reached its API server since it started never stops a static pod,
-# not even when its manifest has changed: the old one would keep the ports of the new one.
-stop_old_pods() {
-  local old sandbox
-  [ -n "$2" ] || return 0
-  old="$(etcd_sandboxes "$2")" || fail "find the old pod of $1: crictl does not answer; see journalctl -u containerd"
-  ETCD_STOP_SECONDS=25 etcd_stop_containers "$1" "${old}" || say "a container of the old pod of $1 did not end by itself"
-  while read -r _ sandbox; do
-    [ -z "${sandbox}" ] || attempt 3 5 crictl stopp "${sandbox}" || fail "stop the old pod of $1: see the lines above"
-  done <<< "${old}"
-}
-
-# Whether the component answers that it is healthy. Controller manager and scheduler show certificates that they sign
-# themselves.
-static_pod_serves() {
-  local port=10257
-  case "$1" in
-    etcd) etcd_serves "${SLOT}" || { fail_on_lost_data && false; } ;;
-    kube-apiserver) api_is_ready ;;
-    *)
-      [ "$1" = kube-controller-manager ] || port=10259
-      curl --silent --fail --insecure --max-time 5 --output /dev/null "https://127.0.0.1:${port}/healthz"
-      ;;
-  esac
-}
-
-# Without a majority etcd has no leader: waits as long as the slowest machine needs to start.
-wait_until_healthy() {
-  attempt 120 5 static_pod_serves "$1" && return 0
-  end_of 5 container_log "$1"
-  # Without a majority the API server is not ready either.
-  if [ "$1" = etcd ] || ! etcd_serves "${SLOT}"; then
-    CODE=etcd-quorum fail "wait for etcd: it is not healthy after ten minutes; see crictl ps --all, crictl logs, and whether a majority of the control-plane nodes runs"
-  fi
-  CODE=api fail "wait for $1: it is not healthy after ten minutes; see crictl ps --all and crictl logs"
-}
-
-# The end of the log of the component's newest container.
-container_log() {
-  local container
-  container="$(crictl ps --all --name "^$1\$" --latest --quiet)" || return 1
-  [ -z "${container}" ] || crictl logs --tail 5 "${container}"
-}
-
-# restart_static_pod COMPONENT HASH: ends its container; the kubelet starts another one, which reads the files that are
-# there now. That is noted at once: while a majority of etcd comes back, no later boot ends it again.
-restart_static_pod() {
-  local sandboxes
-  say "restart $1: it has started with older certificates"
-  sandboxes="$(etcd_sandboxes)" || fail "restart $1: crictl does not answer; see journalctl -u containerd"
-  etcd_stop_containers "$1" "${sandboxes}" || fail "restart $1: its container did not end; see crictl ps"
-  put "${POD_CERTIFICATES}/$1" 644 <<< "$2"
-}
-
-# Waits for the pods of changed manifests: the old ones may still answer for a while. Pods that have started with other
-# certificates are restarted one after another, each when the one before it answers, whichever boot has restarted that.
-wait_for_static_pods() {
-  local part sum before certificates
-  certificates="$(certificates_hash)"
-  for part in etcd kube-apiserver kube-controller-manager kube-scheduler; do
-    sum="$(sha256sum < "/etc/kubernetes/manifests/${part}.yaml" | cut -d ' ' -f 1)"
-    before="$(cat "${PODS}/${part}" 2> /dev/null || true)"
-    if [ "${before%% *}" != "${sum}" ]; then
-      stop_old_pods "${part}" "${before#* }"
-      attempt 120 5 static_pod_is_new "${part}" "${before#* }" \
-        || fail "start ${part}: the kubelet made no new pod of its manifest in ten minutes; see journalctl -u kubelet and crictl pods"
-      put "${PODS}/${part}" 644 <<< "${sum} $(static_pod_hash "${part}")"
-      put "${POD_CERTIFICATES}/${part}" 644 <<< "${certificates}"
-    else
-      pod_is_current "${part}" "${certificates}" || restart_static_pod "${part}" "${certificates}"
-      # Without a mark (after a reboot) it has started with these.
-      put "${POD_CERTIFICATES}/${part}" 644 <<< "${certificates}"
-      wait_until_healthy "${part}"
-    fi
-  done
-}
-
-# 403 means not ready too: the API server creates its own RBAC rules only after it has started.
-api_is_ready() {
-  local code
-  code="$(curl --silent --cacert "${PKI}/ca.crt" --output /dev/null --write-out '%{http_code}' https://127.0.0.1:6443/readyz)" || true
-  [ "${code}" = 200 ] || { fail_on_lost_data && false; }
-}
-
-# etcd refuses to start as a new member where it had data before: an operator has to decide what to do.
-fail_on_lost_data() {
-  local container
-  container="$(crictl ps --all --name '^etcd$' --latest --quiet)" || return 0
-  [ -n "${container}" ] || return 0
-  if crictl logs --tail 100 "${container}" 2>&1 | grep -q 'already been bootstrapped'; then
-    CODE=etcd-data fail "start etcd of control-plane node ${SLOT}: this member has already been bootstrapped, but its volume is empty; $(lost_data_remedy)"
-  fi
-}
-
-wait_for_api() {
-  wait_for_static_pods
-  wait_until_healthy kube-apiserver
-  attempt 24 5 etcd_serves "${SLOT}" || CODE=etcd-quorum fail 'wait for etcd: it is not healthy after two minutes; see crictl logs of etcd'
+# An API server that accepts a connection and does not answer must not hold the boot up.
+api() {
+  kubectl --request-timeout=30s "$@"
 }
 
 own_node_exists() {
-  kubectl get node "${NODE}" > /dev/null 2>&1
+  api get node "${NODE}" > /dev/null 2>&1
 }
 
 # Another Node with this address belongs to a machine that is gone, whatever its status says.
 delete_old_node() {
   local name address nodes
-  nodes="$(kubectl get nodes --selector node-role.kubernetes.io/control-plane --output \
+  nodes="$(api get nodes --selector node-role.kubernetes.io/control-plane --output \
     'jsonpath={range .items[*]}{.metadata.name}{" "}{.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}')"
   while read -r name address; do
     if [ "${address}" = "${ADDRESS}" ] && [ "${name}" != "${NODE}" ]; then
-      kubectl delete node "${name}" --ignore-not-found --wait=false
+      api delete node "${name}" --ignore-not-found --wait=false
     fi
   done <<< "${nodes}"
 }
 
 register() {
-  attempt 6 10 kubectl apply --server-side --force-conflicts --field-manager kube-cfn --filename /etc/kube-cfn/rbac.yaml \
+  attempt 6 10 api apply --server-side --force-conflicts --field-manager kube-cfn --filename /etc/kube-cfn/rbac.yaml \
     || fail 'apply /etc/kube-cfn/rbac.yaml: six attempts failed; see the lines above'
   attempt 6 10 kubeadm init phase upload-config all --config "${SHARED_CONFIG}" \
     || fail "run kubeadm's phase 'upload-config all': six attempts failed; see the lines above"
-  attempt 60 5 own_node_exists || {
+  await 300 own_node_exists || {
     end_of 5 journalctl --quiet --no-pager --output cat --lines 5 --unit kubelet
     CODE=kubelet fail "wait for node ${NODE}: the kubelet did not register it in five minutes; see journalctl -u kubelet"
   }
@@ -265,10 +211,13 @@ mark_initialized() {
   printf 'yes\n' | ec2_put_parameter state/etcd-initialized || fail 'write the parameter state/etcd-initialized: it was refused'
 }
 
+make_bootstrap_token() {
+  /opt/kube-cfn/bin/bootstrap-token || fail 'make a bootstrap token: see the lines above'
+}
+
 # Not enabled in systemd: they run only after this boot has brought the API up.
 start_units() {
   local unit
-  /opt/kube-cfn/bin/bootstrap-token || fail 'make a bootstrap token: see the lines above'
   for unit in kube-cfn-approve-nodes.service kube-cfn-bootstrap-token.timer kube-cfn-etcd-snapshot.timer \
     kube-cfn-addons.service kube-cfn-addons.timer kube-cfn-database.timer kube-cfn-certificates.timer kube-cfn-etcd-volume.timer; do
     [ ! -e "/etc/systemd/system/${unit}" ] || systemctl start --no-block "${unit}"
@@ -285,18 +234,41 @@ etcd_code() {
   esac
 }
 
+# What takes long begins early: each `beside` ends at its `finish`, before what needs it.
 boot_control_plane() {
   check_slot
-  prepare_host
+  step host
+  apply_host_settings
+  write_api_hosts
+  beside packages install_packages
+  beside downloads install_binaries
+  beside volume attach_etcd_volume
+  step downloads
+  finish packages downloads
+  step containerd
+  start_containerd
+  step volume
+  finish volume
+  prefetch_parameters
   mount_etcd_volume
   etcd_decide_start || CODE="$(etcd_code)" fail "${etcd_error:?}"
   fetch_authorities
+  step certificates
   write_kubeadm_config
-  pull_images
+  beside images pull_images
   write_kubernetes_files
+  step images
+  finish images
+  step kubelet
+  start_kubelet
+  step 'static pods'
   wait_for_api
   etcd_close_recovery || fail "note that the member of control-plane node ${SLOT} has its vote: it does not answer, or the parameter was refused"
+  step node
   register
-  start_units
+  step 'token and units'
+  beside token make_bootstrap_token
   mark_initialized
+  finish token
+  start_units
 }

@@ -3,13 +3,19 @@
 # Needs NODE_CLUSTER, NODE_REGION and, for volume, bucket and signal, host.env; to attach, common.sh.
 
 export AWS_REGION="${NODE_REGION}" AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
+# The CLI asks the metadata service once and for a second, and says then that there are no credentials.
+export AWS_METADATA_SERVICE_TIMEOUT=5 AWS_METADATA_SERVICE_NUM_ATTEMPTS=6
+
+# An answer that never ends must not hold a boot up: each try has its time.
+ec2_metadata_request() {
+  curl --silent --show-error --fail --max-time 10 --retry 8 --retry-connrefused "$@"
+}
 
 ec2_metadata() {
   local token
-  token="$(curl --silent --show-error --fail --retry 8 --retry-connrefused --request PUT \
-    --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token)" || return 1
-  curl --silent --show-error --fail --retry 8 --header "X-aws-ec2-metadata-token: ${token}" \
-    "http://169.254.169.254/latest/meta-data/$1" || return 1
+  token="$(ec2_metadata_request --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60' \
+    http://169.254.169.254/latest/api/token)" || return 1
+  ec2_metadata_request --header "X-aws-ec2-metadata-token: ${token}" "http://169.254.169.254/latest/meta-data/$1" || return 1
   echo
 }
 
@@ -45,9 +51,11 @@ ec2_attach_volume() {
 
 # The volume that user data names has to be tagged for this cluster and slot.
 ec2_check_volume() {
-  local tags want="${NODE_CLUSTER} $1"
-  tags="$(aws ec2 describe-volumes --volume-ids "${ETCD_VOLUME}" --output json \
-    | jq -r '.Volumes[0].Tags | map({(.Key): .Value}) | add | "\(.["kube-cfn/cluster"]) \(.["kube-cfn/slot"])"')" || return 1
+  local tags want="${NODE_CLUSTER} $1" tag="Tags[?Key=='kube-cfn"
+  # Without jq, which may be installed at the same time.
+  tags="$(aws ec2 describe-volumes --volume-ids "${ETCD_VOLUME}" \
+    --query "Volumes[0].[${tag}/cluster'] | [0].Value, ${tag}/slot'] | [0].Value]" --output text)" || return 1
+  tags="${tags//$'\t'/ }"
   [ "${tags}" = "${want}" ] || {
     echo "ec2: refuse ${ETCD_VOLUME}: its tags say '${tags}', not '${want}'; it is not this node's volume" >&2
     return 1
@@ -59,10 +67,42 @@ ec2_try_attach() {
     --device /dev/sdf --output text > /dev/null
 }
 
+# ec2_prefetch_parameters NAME...: asks for up to ten at once, which takes no longer than asking for one. ec2_parameter
+# hands each of them out once, and asks again the next time. Keeps them in the file that EC2_PREFETCHED names: in memory,
+# for root alone. Needs jq.
+ec2_prefetch_parameters() {
+  rm -f "${EC2_PREFETCHED}" "${EC2_PREFETCHED}.taken"
+  (umask 077 && AWS_MAX_ATTEMPTS=2 aws ssm get-parameters --names "${@/#//kube-cfn/${NODE_CLUSTER}/}" --with-decryption \
+    --query '{found: Parameters[].[Name, Value], missing: InvalidParameters}' --output json > "${EC2_PREFETCHED}.new") || {
+    rm -f "${EC2_PREFETCHED}.new"
+    return 1
+  }
+  ec2_track_value "$(jq -r '.found[][1]' "${EC2_PREFETCHED}.new")"
+  mv -f "${EC2_PREFETCHED}.new" "${EC2_PREFETCHED}"
+}
+
+# ec2_prefetched NAME: the value that was asked for early; 4 when SSM has none, 1 when it has to be asked for.
+ec2_prefetched() {
+  local status=0
+  [ -s "${EC2_PREFETCHED:-}" ] && ! grep -qsxF "$1" "${EC2_PREFETCHED}.taken" || return 1
+  jq --exit-status --raw-output --arg name "/kube-cfn/${NODE_CLUSTER}/$1" 'if .missing | index($name) then empty
+    else [.found[] | select(.[0] == $name)][0][1] // error("not asked for") end' "${EC2_PREFETCHED}" 2> /dev/null || status=$?
+  # jq's exit code where a filter gives nothing is 4.
+  case "${status}" in
+    0 | 4) printf '%s\n' "$1" >> "${EC2_PREFETCHED}.taken" && return "${status}" ;;
+  esac
+  return 1
+}
+
 # ec2_parameter NAME: the decrypted value; 4 when there is none.
 ec2_parameter() {
   local value status=0 said
-  said="$(mktemp)"
+  value="$(ec2_prefetched "$1")" || status=$?
+  if [ "${status}" -ne 1 ]; then
+    [ "${status}" -ne 0 ] || printf '%s\n' "${value}"
+    return "${status}"
+  fi
+  status=0 said="$(mktemp)"
   value="$(aws ssm get-parameter --name "/kube-cfn/${NODE_CLUSTER}/$1" --with-decryption \
     --query Parameter.Value --output text 2> "${said}")" || status=$?
   if [ "${status}" -eq 0 ]; then

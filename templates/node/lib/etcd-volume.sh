@@ -66,10 +66,17 @@ grow_etcd_volume() {
   say "the file system of ${ETCD_DIRECTORY} has grown: ${line}"
 }
 
+# While other steps run: only attaches it.
+attach_etcd_volume() {
+  mountpoint -q "${ETCD_DIRECTORY}" || ec2_attach_volume "${SLOT}" > /dev/null \
+    || CODE=volume fail "attach the etcd volume of control-plane node ${SLOT}: see the lines above"
+}
+
 mount_etcd_volume() {
   local device
   mkdir -p "${ETCD_DIRECTORY}"
   if ! mountpoint -q "${ETCD_DIRECTORY}"; then
+    # It is attached: this prints its device.
     device="$(ec2_attach_volume "${SLOT}")" || CODE=volume fail "attach the etcd volume of control-plane node ${SLOT}: see the lines above"
     format_if_new "${device}"
     mount -t xfs -o noatime "${device}" "${ETCD_DIRECTORY}" \

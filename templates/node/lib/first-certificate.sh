@@ -122,11 +122,11 @@ store_certificate() {
   pair="${KUBELET_PKI}/kubelet-client-$(date +%Y-%m-%d-%H-%M-%S).pem"
   key="$(< "${FIRST_KEY}")"
   # Whole on the disk before it has its name.
-  put "${whole}" 600 <<< "$1"$'\n'"${key}"
-  mv -f "${whole}" "${pair}"
-  ln -sfn "${pair}" "${updated}"
-  mv -fT "${updated}" "${CERTIFICATE}"
-  sync
+  put "${whole}" 600 <<< "$1"$'\n'"${key}" && mv -f "${whole}" "${pair}" && ln -sfn "${pair}" "${updated}" \
+    && mv -fT "${updated}" "${CERTIFICATE}" && sync "${KUBELET_PKI}" || {
+    WHY="its certificate could not be written into ${KUBELET_PKI}; see df"
+    return 1
+  }
 }
 
 # A worker may boot before the control plane has made the first token.
@@ -136,9 +136,8 @@ get_first_certificate() {
     make_key
     make_request
     sync
-    attempt 120 10 read_token || CODE='join' fail 'read the parameter worker/bootstrap-token: none after twenty minutes; is a control-plane node up?'
-    # The control plane looks every five seconds.
-    attempt 12 5 take_certificate || attempt 114 10 take_certificate || CODE='join' fail "get a client certificate from https://${API_HOST}:6443: ${WHY}"
+    await 1200 read_token || CODE='join' fail 'read the parameter worker/bootstrap-token: none after twenty minutes; is a control-plane node up?'
+    await 1200 take_certificate || CODE='join' fail "get a client certificate from https://${API_HOST}:6443: ${WHY}"
   fi
   rm -f "${FIRST_KEY}" "${FIRST_REQUEST}"
 }

@@ -41,7 +41,7 @@ apply_host_settings() {
 start_containerd() {
   systemctl enable containerd.service
   systemctl start containerd.service || fail 'start containerd: see journalctl -u containerd'
-  attempt 30 2 crictl --timeout 5s version > /dev/null || fail 'reach containerd: it does not answer; see journalctl -u containerd'
+  await 60 crictl --timeout 5s version > /dev/null || fail 'reach containerd: it does not answer; see journalctl -u containerd'
 }
 
 # Without NAT nodes reach a public load balancer from addresses that no security group can list: on these machines
@@ -66,12 +66,4 @@ fill() {
     -e "s#@ETCD_TOKEN@#${ETCD_TOKEN:-}#g" -e "s#@RESOLVER@#${resolver}#g" \
     -e "s#@ISSUER@#${ISSUER:-https://kubernetes.default.svc.cluster.local}#g" \
     -e "s#@CERTIFICATES@#${CERTIFICATES:-/etc/kubernetes/pki}#g" "$1"
-}
-
-prepare_host() {
-  install_packages
-  apply_host_settings
-  install_binaries
-  write_api_hosts
-  start_containerd
 }

@@ -3,6 +3,16 @@
 
 CA=/etc/kubernetes/pki/ca.crt
 
+# The bootstrap token may not be there yet: it is read again then.
+prefetch_parameters() {
+  local -a names=()
+  [ -s "${CA}" ] || names+=(pub/ca.crt)
+  has_certificate || names+=(worker/bootstrap-token)
+  [ "${#names[@]}" -gt 0 ] || return 0
+  # Each is asked for by itself then, and named where that fails.
+  ec2_prefetch_parameters "${names[@]}" || say 'the parameters are read one by one: see the line above'
+}
+
 fetch_authority() {
   local value
   [ ! -s "${CA}" ] || return 0
@@ -29,13 +39,30 @@ own_node_is_ready() {
   jq --exit-status 'any(.status.conditions[]?; .type == "Ready" and .status == "True")' > /dev/null <<< "${node}"
 }
 
+# What takes long begins early: each `beside` ends at its `finish`, before what needs it.
 boot_worker() {
-  prepare_host
+  step host
+  apply_host_settings
+  write_api_hosts
+  beside packages install_packages
+  beside downloads install_binaries
+  step packages
+  finish packages
+  step parameters
+  prefetch_parameters
   fetch_authority
-  get_first_certificate
+  beside certificate get_first_certificate
+  step downloads
+  finish downloads
+  step containerd
+  start_containerd
+  step certificate
+  finish certificate
+  step kubelet
   write_kubelet_files
   systemctl start kubelet.service || fail 'start the kubelet: see journalctl -u kubelet'
-  attempt 240 5 own_node_is_ready || {
+  step ready
+  await 1200 own_node_is_ready || {
     end_of 5 journalctl --quiet --no-pager --output cat --lines 5 --unit kubelet
     CODE=kubelet fail "wait for node ${NODE} to be Ready: it is not after twenty minutes; see kubectl describe node ${NODE} and whether the pod network runs"
   }

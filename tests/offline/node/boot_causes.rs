@@ -36,7 +36,51 @@ const MARKS: [(&str, &str); 8] = [
 fn with_marks(text: &str) -> String {
     let text = text.replace("control-plane of production", "{stack} of production");
     let replaced = |text: String, (name, mark): (&str, &str)| text.replace(name, mark);
-    MARKS.into_iter().fold(text, replaced)
+    in_one_order(&MARKS.into_iter().fold(text, replaced))
+}
+
+/// What steps say that run beside others: it can be anywhere before the end.
+const BESIDE: [&str; 5] = [
+    "time=\"",
+    "boot: pull ",
+    "curl: (",
+    "ec2: refuse ",
+    "boot: attach ",
+];
+
+/// Steps begin at other times in each run, and those beside others say what they do anywhere in between: that is put
+/// where it has come at the latest, downloads in the order of their names.
+fn in_one_order(text: &str) -> String {
+    const AFTER: &str = " s after power-on";
+    let (mut lines, mut beside, mut installs): (Vec<String>, Vec<String>, Vec<String>) =
+        Default::default();
+    let mut seconds = 20;
+    for line in text.lines() {
+        if line.starts_with("boot: install ") {
+            installs.push(line.to_owned());
+            continue;
+        }
+        if BESIDE.iter().any(|start| line.starts_with(start)) {
+            beside.push(line.to_owned());
+            continue;
+        }
+        let fails = line.starts_with("boot: attempt ");
+        if fails || line.starts_with("boot: containerd: ") {
+            installs.sort();
+            lines.append(&mut installs);
+        }
+        if fails {
+            lines.append(&mut beside);
+        }
+        let Some((start, rest)) = line.split_once(AFTER) else {
+            lines.push(line.to_owned());
+            continue;
+        };
+        let start = start.trim_end_matches(|one: char| one.is_ascii_digit() || one == '.');
+        lines.push(format!("{start}{seconds}.0{AFTER}{rest}"));
+        seconds += 3;
+    }
+    lines.join("\n") + "\n"
 }
 
 /// A machine on which this is the case, and how its boot is run.
@@ -48,9 +92,29 @@ fn broken(cause: &str) -> (Machine, &'static str) {
     };
     with_journal(&machine);
     match cause {
-        "image-pull" => machine.set("srv/registry-is-away", ""),
+        "image-pull" => {
+            // All others are there: of several that fail any may be the first.
+            for image in ["kube-controller-manager", "kube-scheduler"] {
+                let version = specs::production().kubernetes;
+                machine.set(
+                    &format!("srv/images/registry.k8s.io_{image}:v{version}"),
+                    "",
+                );
+            }
+            let row =
+                kube_cfn::catalog::kubernetes::minor(&specs::production().kubernetes).unwrap();
+            machine.set(&format!("srv/images/registry.k8s.io_etcd:{}", row.etcd), "");
+            machine.set(
+                &format!("srv/images/registry.k8s.io_pause:{}", row.pause),
+                "",
+            );
+            machine.set("srv/registry-is-away", "");
+        }
         "download" => {
             machine.install_less();
+            let list = machine.get("etc/kube-cfn/binaries");
+            let one = list.lines().next().expect("a download");
+            machine.set("etc/kube-cfn/binaries", &format!("{one}\n"));
             machine.set("srv/publishers-are-away", "");
         }
         "volume" => {
@@ -94,7 +158,8 @@ fn produces(cause: &str) {
     let done = machine.run(&["/bin/bash", "-c", script]);
     let said = text(&done.stdout);
     assert_ne!(done.status.code(), Some(0), "{said}");
-    let end: Vec<&str> = said.lines().collect();
+    let ordered = in_one_order(&said);
+    let end: Vec<&str> = ordered.lines().collect();
     let last = end.last().copied().unwrap_or_default();
     assert!(last.starts_with("kube-cfn boot failed: "), "{said}");
     // CloudFormation's signal says the same.

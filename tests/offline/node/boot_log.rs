@@ -16,9 +16,12 @@ use crate::support::specs;
 /// the values that the boot has come by so far, in the ways in which programs quote what they were given.
 const TELLTALE: &str = r#"#!/bin/bash
 name="${0##*/}"
+exec {lock}> /srv/count.lock
+flock "${lock}"
 echo "${name}" >> /srv/count
 mapfile -t calls < /srv/count
 [ "${#calls[@]}" -ne "$(cat /srv/fail-at)" ] || echo "${name}" > /srv/failing
+exec {lock}>&-
 if [ "${name}" = "$(cat /srv/failing 2> /dev/null)" ]; then
   while IFS= read -r line; do
     printf '%s\n' "${line}" "E1130 ${name}: refused \"${line}\" (400)" "${line}" >&2
@@ -29,6 +32,11 @@ fi
 if [ "${name} $1 $2" = 'aws ssm get-parameter' ]; then
   "/srv/doubles/${name}" "$@" | tee -a /srv/known
   exit "${PIPESTATUS[0]}"
+elif [ "${name} $1 $2" = 'aws ssm get-parameters' ]; then
+  said="$("/srv/doubles/${name}" "$@")" || exit
+  jq -r '.found[][1]' <<< "${said}" >> /srv/known
+  printf '%s\n' "${said}"
+  exit
 elif [ "${name} $1 $2" = 'aws ssm put-parameter' ]; then
   tee -a /srv/known | "/srv/doubles/${name}" "$@"
   exit

@@ -110,7 +110,7 @@ pub const ITEMS: &[Item] = &[
     item("1.2.25", "authority of clients", Kubeadm("sets client-ca-file")),
     item("1.2.26", "authority of etcd", Kubeadm("sets etcd-cafile")),
     item("1.2.27", "secrets are encrypted", Flag(ApiServer, "encryption-provider-config", "/etc/kube-cfn/apiserver/encryption.yaml")),
-    item("1.2.28", "secrets are encrypted with aescbc, kms or secretbox", Boot(CONTROL_PLANE, "secret cp/encryption.yaml /etc/kube-cfn/apiserver/encryption.yaml 600")),
+    item("1.2.28", "secrets are encrypted with aescbc, kms or secretbox", Boot(CONTROL_PLANE, "fetch_secret cp/encryption.yaml \"${ENCRYPTION}\" 600")),
     item("1.2.29", "strong ciphers only", Flag(ApiServer, "tls-cipher-suites", CIPHERS)),
     item("1.2.30", "service account tokens are not extended", Refused("pods that read their token once would be locked out after an hour; the kubelet renews the file, so the long one is used only by those")),
     item("1.3.1", "terminated pods are collected", Flag(ControllerManager, "terminated-pod-gc-threshold", "1000")),

@@ -121,7 +121,9 @@ impl Machine {
 
     /// Runs a command as this machine does after a start: what lay in memory is gone.
     pub fn run(&self, command: &[&str]) -> Output {
-        let _ = std::fs::remove_file(self.path("srv/calls"));
+        for calls in ["srv/calls", "srv/calls-by-step"] {
+            let _ = std::fs::remove_file(self.path(calls));
+        }
         let output = Command::new(script("enter"))
             .arg(self.root())
             .args(command)
@@ -199,6 +201,24 @@ impl Machine {
     /// The calls of the last run, one a line.
     pub fn calls(&self) -> String {
         self.get("srv/calls")
+    }
+
+    /// The calls of the last boot by its steps, each step's in their order: steps run at the same time.
+    pub fn calls_by_step(&self) -> String {
+        let mut steps: BTreeMap<String, String> = BTreeMap::new();
+        for line in self.get("srv/calls-by-step").lines() {
+            let (step, call) = line.split_once('\t').expect("a step and a call");
+            let calls = steps.entry(step.to_owned()).or_default();
+            *calls += &format!("  {call}\n");
+        }
+        let mut text = steps
+            .remove("")
+            .unwrap_or_default()
+            .replace("  cfn-signal", "\n  cfn-signal");
+        for (step, calls) in steps {
+            text += &format!("\n{step}\n{calls}");
+        }
+        text
     }
 
     pub fn kept(&self) -> Kept {
