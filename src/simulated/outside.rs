@@ -180,6 +180,14 @@ pub(super) fn retained(env: &mut Environment, stack: &Stack, resource: &Resource
     if holder.is_some() && found.uses.len() < 2 {
         return;
     }
+    // A rule lies where its group does.
+    let found = OutsideResource {
+        vpc: found
+            .vpc
+            .clone()
+            .or_else(|| of_stacks::vpc_of_group(&env.setting, stack, holder.as_deref()?)),
+        ..found
+    };
     let id = found.id.clone();
     let seed = env.setting.seed;
     let with: Vec<_> = match found.kind {

@@ -122,6 +122,8 @@ impl<'a> Context<'a> {
             K::Snapshot => self.by_tags(resource),
             // The default group, the main route table and the default ACL, which AWS makes with a VPC and which go with it.
             K::SecurityGroup | K::RouteTable | K::NetworkAcl if resource.by_aws => Place::InStack,
+            // One that its stack has left carries the tags of that one, which may still be there.
+            K::Database => self.by_tags(resource),
             // What lies in it says whose it is, not its tags alone.
             K::Vpc if !self.is_of_stack(resource) => Place::Elsewhere,
             // A stack has it by the address itself.

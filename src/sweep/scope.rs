@@ -10,6 +10,7 @@ use crate::cloud::{Cloud, CloudError, LiveResource, LiveStack, StackStatus};
 use crate::stacks::StackKind;
 
 const VPC: &str = "AWS::EC2::VPC";
+const DATABASE: &str = "AWS::RDS::DBInstance";
 /// The network stack's output with its VPC.
 const VPC_OUTPUT: &str = "VpcId";
 
@@ -87,7 +88,7 @@ impl Scope {
 fn lockable(stack: &LiveStack, resource: &LiveResource) -> Option<Held> {
     let kind = match resource.resource_type.as_str() {
         "AWS::ElasticLoadBalancingV2::LoadBalancer" => HeldKind::Balancer,
-        "AWS::RDS::DBInstance" => HeldKind::Database,
+        DATABASE => HeldKind::Database,
         _ => return None,
     };
     Some(Held {
@@ -98,8 +99,15 @@ fn lockable(stack: &LiveStack, resource: &LiveResource) -> Option<Held> {
     })
 }
 
+/// Whether a stack has a resource. A database that it has left already, while other resources of it could not be deleted, keeps
+/// the network from now on.
 fn is_there(resource: &LiveResource) -> bool {
-    resource.status.as_str() != "DELETE_COMPLETE"
+    let is_database = resource.resource_type == DATABASE;
+    match resource.status.as_str() {
+        "DELETE_COMPLETE" => false,
+        "DELETE_SKIPPED" => !is_database,
+        _ => true,
+    }
 }
 
 /// The VPC of the network stack. Its output stays when the VPC is deleted and the rest could not be: the resource counts

@@ -51,7 +51,8 @@ pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec
             let mut text = listed_line(REMAINS, &remains_text(found, &cost, retained, &keys));
             if at + 1 == of_kind.len() {
                 text.push_str(&use_of_kind(kind, &of_kind, region));
-                if kind == OutsideKind::Snapshot {
+                let is_dated = |one: &&Found| encrypted::end(one, &keys).is_some();
+                if kind == OutsideKind::Snapshot && !of_kind.iter().all(is_dated) {
                     text.push_str(&key_of_snapshots(&of_kind, retained));
                 }
             }

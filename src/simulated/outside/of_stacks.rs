@@ -143,6 +143,13 @@ fn attached_to(setting: &Setting, stack: &Stack, gateway: &str) -> Option<String
     })
 }
 
+/// The VPC of a security group, by its stack.
+pub(super) fn vpc_of_group(setting: &Setting, stack: &Stack, group: &str) -> Option<String> {
+    let mut all = stack.resources.iter();
+    let group = all.find(|one| one.physical_id.as_deref() == Some(group))?;
+    now(setting, stack, group).get("VpcId").map(text)
+}
+
 /// The subnets of a database, by its stack.
 pub(super) fn database_subnets(setting: &Setting, stack: &Stack, group: &str) -> Vec<String> {
     let mut all = stack.resources.iter();

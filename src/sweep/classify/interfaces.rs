@@ -97,7 +97,7 @@ impl<'a> Context<'a> {
         if !groups.any(|group| self.is_group_of_stack(group)) {
             return self.foreign(interface);
         }
-        let start = format!("{}-database-", self.scope.asked.cluster);
+        let start = format!("{}-database-database-", self.scope.asked.cluster);
         let is_there = self.scope.resources.iter().any(|id| id.starts_with(&start));
         if is_there {
             Place::InStack

@@ -6,7 +6,7 @@ const BALANCER: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/ne
 const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/a/1";
 const BACKUP: &str = "arn:aws:rds:eu-west-1:1:auto-backup:ab-1";
 
-fn resource(kind: OutsideKind, id: &str) -> OutsideResource {
+pub(super) fn resource(kind: OutsideKind, id: &str) -> OutsideResource {
     OutsideResource::new(kind, id)
 }
 
@@ -129,7 +129,7 @@ const REMOVED: [(OutsideKind, &str, &str, &str); 19] = [
 ];
 
 /// The good answer to the call in a form.
-fn done(asked: &str) -> Answer {
+pub(super) fn done(asked: &str) -> Answer {
     let call = asked.split(['=', '&']).nth(1).unwrap_or_default();
     Answer::Xml(
         200,
@@ -274,87 +274,6 @@ async fn what_aws_made_and_a_database_are_refused_without_a_call() {
         );
     }
     assert_eq!(asked.try_iter().count(), 0);
-}
-
-/// In the VPC of the tests.
-fn attached(kind: OutsideKind, id: &str) -> OutsideResource {
-    OutsideResource {
-        vpc: Some("vpc-1".to_owned()),
-        ..resource(kind, id)
-    }
-}
-
-#[tokio::test]
-async fn gateway_is_detached_before_it_is_deleted() {
-    for (kind, id, name) in [
-        (OutsideKind::InternetGateway, "igw-1", "InternetGateway"),
-        (OutsideKind::VpnGateway, "vgw-1", "VpnGateway"),
-    ] {
-        let (aws, asked) = serve(done).await;
-        assert_eq!(aws.remove(&attached(kind, id)).await, Ok(()));
-        let asked: Vec<String> = asked.try_iter().collect();
-        let detach = format!("Action=Detach{name}&Version=2016-11-15&{name}Id={id}&VpcId=vpc-1");
-        let delete = format!("Action=Delete{name}&Version=2016-11-15&{name}Id={id}");
-        assert_eq!(asked, [detach, delete]);
-        // It was detached before.
-        let code = if kind == OutsideKind::VpnGateway {
-            "InvalidVpnGatewayAttachment.NotFound"
-        } else {
-            "Gateway.NotAttached"
-        };
-        let (aws, asked) = serve(move |asked| {
-            if asked.contains("Action=Detach") {
-                ec2_refusal(code, "not attached")
-            } else {
-                done(asked)
-            }
-        })
-        .await;
-        assert_eq!(aws.remove(&attached(kind, id)).await, Ok(()));
-        assert_eq!(asked.try_iter().count(), 2);
-    }
-}
-
-#[tokio::test]
-async fn gateway_that_can_not_be_detached_is_not_deleted() {
-    let words = "Network vpc-1 has some mapped public address(es). Please unmap those public address(es) before \
-        detaching the gateway.";
-    let (aws, asked) = serve(move |_| ec2_refusal("DependencyViolation", words)).await;
-    let gateway = attached(OutsideKind::InternetGateway, "igw-1");
-    let error = aws.remove(&gateway).await;
-    let Err(CloudError::Refused { message, .. }) = error else {
-        panic!("{error:?}")
-    };
-    assert_eq!(message, words);
-    assert_eq!(asked.try_iter().count(), 1);
-}
-
-/// EC2 says in a good answer that it did not delete an endpoint.
-#[tokio::test]
-async fn endpoint_that_was_not_deleted_is_refused() {
-    let endpoint = resource(OutsideKind::Endpoint, "vpce-1");
-    let answer = |code: &'static str| {
-        let error = format!("<error><code>{code}</code><message>in its words</message></error>");
-        let item = format!("<item>{error}<resourceId>vpce-1</resourceId></item>");
-        move |_: &str| {
-            ec2(
-                "DeleteVpcEndpoints",
-                &format!("<unsuccessful>{item}</unsuccessful>"),
-            )
-        }
-    };
-    let (aws, _asked) = serve(answer("DependencyViolation")).await;
-    let error = aws.remove(&endpoint).await;
-    let Err(CloudError::Refused { message, .. }) = error else {
-        panic!("{error:?}")
-    };
-    assert_eq!(message, "in its words");
-    let (aws, _asked) = serve(answer("InvalidVpcEndpointId.NotFound")).await;
-    assert_eq!(aws.remove(&endpoint).await, Ok(()));
-    let (aws, asked) = serve(|_| ec2("DeleteVpcEndpoints", "<unsuccessful/>")).await;
-    assert_eq!(aws.remove(&endpoint).await, Ok(()));
-    let request = asked.recv().expect("a request");
-    assert!(request.ends_with("VpcEndpointId.1=vpce-1"), "{request}");
 }
 
 fn rules(is_egress: bool) -> Answer {
