@@ -68,10 +68,9 @@ impl LeftoverFacts<'_> {
             (OutsideKind::Volume, Owner::Kubernetes | Owner::Earlier | Owner::Released) => {
                 self.volume(found)
             }
-            // Only volumes are these.
-            (_, Owner::Earlier | Owner::Released)
-            // Somebody else's; what goes with its group or the controller's object that it is for; what is kept on purpose.
-            | (_, Owner::Foreign | Owner::Unclear)
+            // Somebody else's; what only a volume can be; what goes with its group or the controller's object that it is for;
+            // what is kept on purpose.
+            (_, Owner::Earlier | Owner::Released | Owner::Foreign | Owner::Unclear)
             | (
                 OutsideKind::GroupRule
                 | OutsideKind::DnsRecord
