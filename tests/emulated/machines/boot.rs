@@ -83,7 +83,7 @@ fn commands_reach_the_machine(world: &World, vpc: &Vpc) {
     assert_eq!(listed[0]["key"], key.as_str(), "{listed}");
     assert_eq!(listed[0]["verifiable"], true, "{listed}");
     let status = world.cluster("status", &["--server", &vpc.server()]);
-    status.ends(0).prints("control plane");
+    status.ends(0).prints("etcd answers");
     let said = world.cluster("diagnose", &["--server", &vpc.server()]);
     assert!(matches!(said.code, Some(0 | 4)), "{said}");
 }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use serde_json::json;
 
 use super::boot::{KEPT, assert_same, etcd};
-use super::vpc::{Machine, Vpc, small};
+use super::vpc::{Machine, Vpc, seed, small};
 use crate::world::World;
 
 /// Interruptions of first boots, of later ones, and of restores.
@@ -29,10 +29,7 @@ fn interrupted_boots_end_well() {
     let Some(vpc) = Vpc::of(&world) else {
         return;
     };
-    let given = std::env::var("KUBE_CFN_SEED").ok();
-    let seed = given.map_or(1, |seed| seed.parse().expect("KUBE_CFN_SEED is a number"));
-    println!("seed {seed}");
-    let mut random = Rng::with_seed(seed);
+    let mut random = Rng::with_seed(seed());
     let slot = vpc.slot('a');
     a_bad_network(&vpc, &slot);
     for _ in 0..share(FIRST) {
@@ -58,25 +55,16 @@ fn interrupted_boots_end_well() {
 fn a_bad_network(vpc: &Vpc, slot: &Machine) {
     vpc.faults(&json!({"dns": true, "metadata": 0.3}));
     slot.on();
-    says(slot, "kube-cfn: fetch s3://");
+    slot.says("kube-cfn: fetch s3://");
     sleep(Duration::from_secs(5));
     vpc.faults(&json!({"cut": 1, "garble": 1}));
     let failure = "kube-cfn boot failed: download: verify bundles/control-plane-";
-    says(slot, failure);
+    slot.says(failure);
     slot.until(
         120,
         "[ \"$(systemctl show --property NRestarts --value kube-cfn-boot.service)\" -gt 0 ]",
     );
     vpc.faults(&json!({}));
-}
-
-/// Waits until the console says it.
-fn says(slot: &Machine, text: &str) {
-    let end = Instant::now() + Duration::from_mins(3);
-    while !slot.console().contains(text) {
-        assert!(Instant::now() < end, "no {text:?}\n{}", slot.story());
-        sleep(Duration::from_millis(200));
-    }
 }
 
 /// Something happens when the console has some more lines, or the machine is a node.
@@ -137,8 +125,8 @@ fn a_clock_that_is_wrong(vpc: &Vpc, slot: &Machine) {
     slot.cut();
     vpc.faults(&json!({"skew": 3600}));
     slot.on();
-    says(slot, "the clock of this machine is -60 minutes off");
-    says(slot, "kube-cfn boot failed: clock: ");
+    slot.says("the clock of this machine is -60 minutes off");
+    slot.says("kube-cfn boot failed: clock: ");
     vpc.faults(&json!({}));
     slot.boots();
     assert_eq!(etcd(slot, "get --print-value-only /registry/kept"), "yes");

@@ -7,4 +7,5 @@
 mod boot;
 mod containerd;
 mod faults;
+mod members;
 mod vpc;

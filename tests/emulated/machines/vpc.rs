@@ -1,7 +1,7 @@
 //! The machines of a cluster that `apply` made: `tests/machines/vpc.py` gives them a network and power, EC2's emulator says
 //! who they are.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
@@ -23,6 +23,14 @@ use crate::world::{World, given};
 
 /// Where programs of a machine are looked for, as systemd and cloud-init have it.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The seed of this run's random moments.
+pub fn seed() -> u64 {
+    let given = std::env::var("KUBE_CFN_SEED").ok();
+    let seed = given.map_or(1, |seed| seed.parse().expect("KUBE_CFN_SEED is a number"));
+    println!("seed {seed}");
+    seed
+}
 
 /// The smallest cluster whose machines have this system's processor.
 pub fn small(name: &str) -> String {
@@ -56,6 +64,8 @@ pub struct Machine<'a> {
     facts: Value,
     files: Value,
     pid: RefCell<Option<u64>>,
+    /// How much its console had printed when it was switched on last.
+    said: Cell<usize>,
 }
 
 /// The image that machines start from; none where this system cannot have them.
@@ -193,6 +203,7 @@ impl<'a> Vpc<'a> {
             address,
             name,
             pid: RefCell::default(),
+            said: Cell::default(),
         }
     }
 
@@ -295,6 +306,7 @@ fn rand_id() -> u128 {
 impl Machine<'_> {
     /// Power on: from here to a node it takes systemd, cloud-init and user data alone.
     pub fn on(&self) {
+        self.said.set(self.printed().len());
         let order = json!({"on": self.name, "facts": self.facts, "files": self.files});
         let pid = self.vpc.order(&order)["pid"].as_u64().expect("a process");
         *self.pid.borrow_mut() = Some(pid);
@@ -384,9 +396,28 @@ impl Machine<'_> {
         self.until(300, "[ \"$(systemctl show --property ActiveState --value kube-cfn-boot.service)\" = active ]");
     }
 
+    /// Waits until the console says it.
+    #[track_caller]
+    pub fn says(&self, text: &str) {
+        let end = Instant::now() + Duration::from_mins(4);
+        let before = self.said.get();
+        while !self
+            .console()
+            .get(before..)
+            .is_some_and(|said| said.contains(text))
+        {
+            assert!(Instant::now() < end, "no {text:?}\n{}", self.story());
+            sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn printed(&self) -> Vec<u8> {
+        fs::read(self.console_file()).unwrap_or_default()
+    }
+
     /// What its console had printed so far.
     pub fn console(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.console_file()).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&self.printed()).into_owned()
     }
 
     /// What the units of this boot said, for a failure.
