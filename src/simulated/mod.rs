@@ -29,6 +29,8 @@ mod reasons;
 mod remote;
 mod rng;
 mod scaling;
+#[cfg(test)]
+pub mod small_cluster;
 mod stack;
 mod state;
 mod store;

@@ -62,6 +62,13 @@ pub fn ebs(name: &str, id: &str, policy: &str, namespace: &str, claim: &str) -> 
     })
 }
 
+/// The same of another driver.
+pub fn efs(name: &str, id: &str, policy: &str, namespace: &str, claim: &str) -> Value {
+    let mut found = ebs(name, id, policy, namespace, claim);
+    found["spec"]["csi"]["driver"] = json!("efs.csi.aws.com");
+    found
+}
+
 /// A pod that runs and uses a claim; `owner` is kind and name.
 pub fn pod(namespace: &str, name: &str, claim: &str, owner: Option<(&str, &str)>) -> Value {
     let reference = |(kind, name): (&str, &str)| {

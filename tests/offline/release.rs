@@ -40,6 +40,15 @@ pub struct Ran {
     pub notes: Vec<String>,
 }
 
+impl Ran {
+    /// The parts of the last progress: name, how many are done, how many there are.
+    pub fn last_parts(&self) -> Vec<(&str, usize, usize)> {
+        let last = self.events.last().unwrap().iter();
+        last.map(|part| (part.name.as_str(), part.done, part.wanted))
+            .collect()
+    }
+}
+
 pub fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

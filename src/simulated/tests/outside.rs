@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
+use small_cluster::ours;
 
 /// A network with the nodes' group, a control plane of one machine, and a database.
 struct Cluster {
@@ -14,66 +15,25 @@ struct Cluster {
     network: String,
 }
 
-fn parts() -> [(&'static str, Value); 3] {
-    let tag = json!([{"Key": "kubernetes.io/cluster/canary", "Value": "owned"}]);
-    [
-        (
-            "canary-network",
-            json!({"Resources": {
-                "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
-                "NetA": {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Vpc"}, "Tags": tag}},
-                "NodeSg": {"Type": "AWS::EC2::SecurityGroup", "Properties": {
-                    "GroupDescription": "nodes", "VpcId": {"Ref": "Vpc"}, "Tags": tag}},
-            }, "Outputs": {"VpcId": {"Value": {"Ref": "Vpc"}}, "NetA": {"Value": {"Ref": "NetA"}},
-                "NodeSg": {"Value": {"Ref": "NodeSg"}}}}),
-        ),
-        (
-            "canary-control-plane",
-            json!({"Parameters": {"NetA": {"Type": "String"}, "NodeSg": {"Type": "String"}}, "Resources": {
-                "Template": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateData": {
-                    "SecurityGroupIds": [{"Ref": "NodeSg"}],
-                    "TagSpecifications": [
-                        {"ResourceType": "instance", "Tags": tag},
-                        {"ResourceType": "volume", "Tags": tag}]}}},
-                "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": {
-                    "MinSize": "1", "MaxSize": "2", "VPCZoneIdentifier": [{"Ref": "NetA"}],
-                    "LaunchTemplate": {"LaunchTemplateId": {"Ref": "Template"}}}}}}),
-        ),
-        (
-            "canary-database",
-            json!({"Resources": {"Database": {"Type": "AWS::RDS::DBInstance", "Properties": {
-                "AllocatedStorage": "20", "DeleteAutomatedBackups": false,
-                "EnableCloudwatchLogsExports": ["postgresql", "upgrade"]}}}}),
-        ),
-    ]
-}
-
 async fn cluster() -> Cluster {
     let cloud = Simulated::new(steady());
-    let [(name, network), (control, machines), (data, database)] = parts();
-    let id = made(&cloud, name, &network).await;
-    let outputs = cloud.stack(&id).await.unwrap().unwrap().outputs;
-    let mut ask = wanted(control, &machines, "c");
-    for key in ["NetA", "NodeSg"] {
-        ask.parameters.insert(key.to_owned(), outputs[key].clone());
-    }
-    let control = cloud.create(&ask, &OPEN).await.unwrap();
-    rest(&cloud, &control).await;
-    made(&cloud, data, &database).await;
-    let place = Place {
-        vpc: outputs["VpcId"].clone(),
-        subnets: vec![outputs["NetA"].clone()],
-        node_group: Some(outputs["NodeSg"].clone()),
-    };
+    let database = json!({"Resources": {"Database": {"Type": "AWS::RDS::DBInstance", "Properties": {
+        "AllocatedStorage": "20", "DeleteAutomatedBackups": false,
+        "EnableCloudwatchLogsExports": ["postgresql", "upgrade"]}}}});
+    let machines = small_cluster::machines(&small_cluster::owned(&[]), 1);
+    let templates = [
+        ("canary-network", small_cluster::network()),
+        ("canary-control-plane", machines),
+        ("canary-database", database),
+    ];
+    let place = small_cluster::create(&cloud, &templates).await;
+    let mut stacks = cloud.all_stacks().into_iter();
+    let network = stacks.find(|stack| stack.name == "canary-network");
     Cluster {
-        cloud,
+        network: network.unwrap().id,
         place,
-        network: id,
+        cloud,
     }
-}
-
-fn ours() -> Maker {
-    Maker::Kubernetes("canary".to_owned())
 }
 
 impl Cluster {
@@ -110,14 +70,7 @@ impl Cluster {
     }
 
     fn balancer(&self, kind: BalancerKind) -> Balancer {
-        Balancer {
-            kind,
-            maker: ours(),
-            service: "default/web".to_owned(),
-            place: self.place.clone(),
-            again_after: None,
-            protected: false,
-        }
+        small_cluster::balancer(&self.place, kind, ours())
     }
 
     async fn minutes(&self, count: u64) {
@@ -125,16 +78,7 @@ impl Cluster {
     }
 
     async fn delete(&self, stack: &str) -> LiveStack {
-        let all = self.cloud.stacks(Some("canary")).await.unwrap();
-        let id = all.into_iter().find(|one| one.name == stack).unwrap().id;
-        self.cloud
-            .delete(
-                &id,
-                &format!("delete-{stack}-{}", self.cloud.writes().len()),
-            )
-            .await
-            .unwrap();
-        rest(&self.cloud, &id).await
+        small_cluster::delete(&self.cloud, stack).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! A small cluster on the simulated AWS: a network with the nodes' group, machines, and a bucket with objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cloud::outside::{OutsideKind, OutsideResource};
-use crate::cloud::{
-    ChangeSetLifetime, ChangeSetRequest, Cloud, CloudError, Comparison, Protection, StackStatus,
-};
+use crate::cloud::{Cloud, CloudError, StackStatus};
 use crate::common::Clock;
 use crate::common::clock::elapsed;
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use crate::events::{Emitter, Event, SweepPart};
+pub use crate::simulated::small_cluster::ours;
 use crate::simulated::{
     Balancer, BalancerKind, CallFault, FaultKind, Maker, Noise, Place, Simulated, SimulationConfig,
+    small_cluster,
 };
 use crate::sweep::{Inventory, Scope, SweepReport, Turn, Wish, look, remove};
 
@@ -28,41 +28,14 @@ pub struct Cluster {
 }
 
 fn templates() -> [(&'static str, Value); 3] {
-    let tag = json!([{"Key": "kubernetes.io/cluster/canary", "Value": "owned"}]);
-    let machine_tags = json!([{"Key": "kubernetes.io/cluster/canary", "Value": "owned"},
-        {"Key": TAG_CLUSTER, "Value": "canary"}, {"Key": TAG_STACK, "Value": "pool-workers"}]);
+    let bucket = json!({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}},
+        "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}}}});
+    let tags = small_cluster::owned(&[(TAG_CLUSTER, "canary"), (TAG_STACK, "pool-workers")]);
     [
-        (
-            "canary-base",
-            json!({"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}, "Outputs": {"Bucket": {"Value": {"Ref": "Bucket"}}}}),
-        ),
-        (
-            "canary-network",
-            json!({"Resources": {
-                "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}},
-                "NetA": {"Type": "AWS::EC2::Subnet", "Properties": {"VpcId": {"Ref": "Vpc"}, "Tags": tag}},
-                "NodeSg": {"Type": "AWS::EC2::SecurityGroup", "Properties": {
-                    "GroupDescription": "nodes", "VpcId": {"Ref": "Vpc"}, "Tags": tag}},
-            }, "Outputs": {"VpcId": {"Value": {"Ref": "Vpc"}}, "NetA": {"Value": {"Ref": "NetA"}},
-                "NodeSg": {"Value": {"Ref": "NodeSg"}}}}),
-        ),
-        (
-            "canary-pool-workers",
-            json!({"Parameters": {"NetA": {"Type": "String"}, "NodeSg": {"Type": "String"}}, "Resources": {
-                "Template": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateData": {
-                    "SecurityGroupIds": [{"Ref": "NodeSg"}],
-                    "TagSpecifications": [
-                        {"ResourceType": "instance", "Tags": machine_tags},
-                        {"ResourceType": "volume", "Tags": machine_tags}]}}},
-                "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": {
-                    "MinSize": "2", "MaxSize": "3", "VPCZoneIdentifier": [{"Ref": "NetA"}],
-                    "LaunchTemplate": {"LaunchTemplateId": {"Ref": "Template"}}}}}}),
-        ),
+        ("canary-base", bucket),
+        ("canary-network", small_cluster::network()),
+        ("canary-pool-workers", small_cluster::machines(&tags, 2)),
     ]
-}
-
-pub fn ours() -> Maker {
-    Maker::Kubernetes("canary".to_owned())
 }
 
 impl Cluster {
@@ -71,18 +44,8 @@ impl Cluster {
             noise: Noise::None,
             ..SimulationConfig::default()
         });
-        let mut outputs = BTreeMap::new();
-        for (name, template) in templates() {
-            let id = create(&cloud, name, &template, &outputs).await;
-            settled(&cloud, &id).await;
-            outputs.extend(cloud.stack(&id).await.unwrap().unwrap().outputs);
-        }
+        let place = small_cluster::create(&cloud, &templates()).await;
         let (events, received) = unbounded_channel();
-        let place = Place {
-            vpc: outputs["VpcId"].clone(),
-            subnets: vec![outputs["NetA"].clone()],
-            node_group: Some(outputs["NodeSg"].clone()),
-        };
         Self {
             cloud,
             place,
@@ -92,14 +55,7 @@ impl Cluster {
     }
 
     pub fn balancer(&self, kind: BalancerKind, maker: Maker) -> Balancer {
-        Balancer {
-            kind,
-            maker,
-            service: "default/web".to_owned(),
-            place: self.place.clone(),
-            again_after: None,
-            protected: false,
-        }
+        small_cluster::balancer(&self.place, kind, maker)
     }
 
     /// Makes a network load balancer with all that belongs to it. Its ARN.
@@ -126,11 +82,7 @@ impl Cluster {
     }
 
     pub async fn delete(&self, stack: &str) -> StackStatus {
-        let all = self.cloud.stacks(Some("canary")).await.unwrap();
-        let id = all.into_iter().find(|one| one.name == stack).unwrap().id;
-        let token = format!("delete-{}", self.cloud.writes().len());
-        self.cloud.delete(&id, &token).await.unwrap();
-        settled(&self.cloud, &id).await
+        small_cluster::delete(&self.cloud, stack).await.status
     }
 
     pub async fn try_remove(
@@ -243,48 +195,5 @@ pub fn denied(action: &str) -> CloudError {
     CloudError::Denied {
         caller_may_not: "the caller may not do that".to_owned(),
         action: Some(action.to_owned()),
-    }
-}
-
-async fn create(
-    cloud: &Simulated,
-    name: &str,
-    template: &Value,
-    outputs: &BTreeMap<String, String>,
-) -> String {
-    let takes = template["Parameters"].as_object();
-    let takes = takes.into_iter().flat_map(|all| all.keys());
-    let kind = name.trim_start_matches("canary-").to_owned();
-    let request = ChangeSetRequest {
-        stack: name.to_owned(),
-        template: template.to_string(),
-        bucket: None,
-        parameters: takes
-            .map(|key| (key.clone(), outputs[key].clone()))
-            .collect(),
-        capabilities: Vec::new(),
-        tags: BTreeMap::from([
-            (TAG_CLUSTER.to_owned(), "canary".to_owned()),
-            (TAG_STACK.to_owned(), kind),
-        ]),
-        token: format!("create-{name}"),
-        lifetime: ChangeSetLifetime::Run,
-        comparison: Comparison::Template,
-    };
-    let open = Protection {
-        termination: false,
-        policy: None,
-    };
-    cloud.create(&request, &open).await.unwrap()
-}
-
-/// The status of a stack when its operation is over.
-async fn settled(cloud: &Simulated, id: &str) -> StackStatus {
-    loop {
-        let stack = cloud.stack(id).await.unwrap().unwrap();
-        if !stack.status.is_in_progress() {
-            return stack.status;
-        }
-        cloud.sleep(Duration::from_secs(5)).await;
     }
 }

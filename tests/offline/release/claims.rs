@@ -6,7 +6,7 @@ use super::{names, policies, released, released_of, seen, writes};
 use crate::apiserver::controllers::Controllers;
 use crate::apiserver::fixtures::{
     CLAIMS, CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, JOBS, PODS, SERVICES, STATEFUL_SETS, VOLUMES,
-    application, claim, ebs, pod, workload,
+    application, claim, efs, pod, workload,
 };
 use crate::apiserver::{ApiServer, Outage};
 
@@ -45,13 +45,8 @@ fn services_go_first_then_workloads_then_claims_with_their_volumes() {
         "PATCH /apis/apps/v1/namespaces/web/deployments/site/scale",
     );
     assert_eq!(writes.len(), 5, "nothing else, nothing twice: {writes:#?}");
-    let last = ran.events.last().unwrap();
-    let parts: Vec<_> = last
-        .iter()
-        .map(|part| (part.name.as_str(), part.done, part.wanted))
-        .collect();
     assert_eq!(
-        parts,
+        ran.last_parts(),
         [
             ("Service of type LoadBalancer", 1, 1),
             ("pod that uses claims", 2, 2),
@@ -155,9 +150,8 @@ fn claims_of_every_namespace_count_and_those_of_other_drivers_stay() {
     let server = ApiServer::start();
     claim(&server, "kube-system", "registry", "Delete");
     claim(&server, "web", "shared", "Delete");
-    let mut efs = ebs("pvc-web-shared", "fs-0abc", "Delete", "web", "shared");
-    efs["spec"]["csi"]["driver"] = json!("efs.csi.aws.com");
-    server.put(VOLUMES, efs);
+    let of_efs = efs("pvc-web-shared", "fs-0abc", "Delete", "web", "shared");
+    server.put(VOLUMES, of_efs);
     server.put(PODS, pod("web", "reader", "shared", None));
     let pending = json!({"metadata": {"namespace": "web", "name": "pending"}, "spec": {}});
     server.put(CLAIMS, pending);

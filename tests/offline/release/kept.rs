@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{names, policies, released, released_of, seen, writes};
 use crate::apiserver::controllers::Controllers;
 use crate::apiserver::fixtures::{
-    CLAIMS, PODS, SERVICES, STATEFUL_SETS, VOLUMES, application, claim, ebs, service,
+    CLAIMS, PODS, SERVICES, STATEFUL_SETS, VOLUMES, application, claim, ebs, efs, service,
 };
 use crate::apiserver::{ApiServer, Outage};
 use kube_cfn::sweep::kubernetes::{Claim, Workload};
@@ -75,13 +75,8 @@ fn volumes_are_protected_before_a_service_goes_and_claims_stay() {
     let service = "DELETE /api/v1/namespaces/web/services/front";
     assert_eq!(writes.last().map(String::as_str), Some(service));
     assert_eq!(writes.len(), 3, "{writes:?}");
-    let last = ran.events.last().unwrap();
-    let parts: Vec<_> = last
-        .iter()
-        .map(|part| (part.name.as_str(), part.done, part.wanted))
-        .collect();
     assert_eq!(
-        parts,
+        ran.last_parts(),
         [
             ("PersistentVolume set to Retain", 2, 2),
             ("Service of type LoadBalancer", 1, 1)
@@ -93,9 +88,8 @@ fn volumes_are_protected_before_a_service_goes_and_claims_stay() {
 fn volumes_of_other_drivers_and_protected_ones_are_left_alone() {
     let server = ApiServer::start();
     claim(&server, "web", "kept", "Retain");
-    let mut efs = ebs("efs", "fs-0abc", "Delete", "web", "shared");
-    efs["spec"]["csi"]["driver"] = json!("efs.csi.aws.com");
-    server.put(VOLUMES, efs);
+    let of_efs = efs("efs", "fs-0abc", "Delete", "web", "shared");
+    server.put(VOLUMES, of_efs);
     let ran = released(&server, false);
     assert_eq!(
         ran.released,
