@@ -5,6 +5,7 @@ use ::kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Prec
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::networking::v1 as networking;
 use kube_cfn::kube::{WorkloadKind, WorkloadRef};
 use serde_json::{Value, json};
 
@@ -247,6 +248,38 @@ fn a_service_of_type_load_balancer_waits_for_its_finalizer() {
         }
         assert_eq!(found().await, []);
         api().delete_service(&ending[0].object).await.unwrap();
+    });
+}
+
+/// The class keeps every controller away; the finalizer is the AWS Load Balancer Controller's.
+#[test]
+fn ingresses_of_all_namespaces_name_the_groups_of_their_load_balancers() {
+    in_namespace(async |namespace| {
+        let ingresses = ::kube::Api::<networking::Ingress>::namespaced(raw(), namespace);
+        let held = "group.ingress.k8s.aws/edge";
+        for (name, finalizers) in [("shop", json!([])), ("blog", json!([held]))] {
+            let ingress = json!({"metadata": {"name": name, "finalizers": finalizers},
+                "spec": {"ingressClassName": "example.com-none",
+                    "defaultBackend": {"service": {"name": "front", "port": {"number": 80}}}}});
+            ingresses
+                .create(&PostParams::default(), &typed(ingress))
+                .await
+                .unwrap();
+        }
+        let mut all = api().ingresses().await.unwrap();
+        all.retain(|one| one.object.namespace == namespace);
+        all.sort_by(|a, b| a.object.name.cmp(&b.object.name));
+        let stacks: Vec<_> = all.into_iter().map(|one| one.stacks).collect();
+        let own = |name: &str| format!("{namespace}/{name}");
+        assert_eq!(
+            stacks,
+            [vec!["edge".to_owned(), own("blog")], vec![own("shop")]]
+        );
+        let free = json!({"metadata": {"finalizers": null}});
+        ingresses
+            .patch("blog", &PatchParams::default(), &Patch::Merge(&free))
+            .await
+            .unwrap();
     });
 }
 
