@@ -18,6 +18,7 @@ use super::stack::{direction, verb};
 use super::stack_result::{StackResult, blocked, failed, unanswered, unbegun};
 use super::{RunOutcome, RunReport, Session};
 use crate::cloud::{Cloud, Outside, StackOperation, Store};
+use crate::common::text::count;
 use crate::events::{Expected, Outcome, Retained, Verb};
 use crate::plan::deletion::{DeletePlan, DeleteStep};
 use crate::plan::status::{DeleteAction, manual_action};
@@ -273,7 +274,8 @@ impl<C: Cloud + Store + Outside> DeleteRun<'_, C> {
             let emptied = self
                 .context
                 .ask(&doing, async |cloud| cloud.empty_bucket(name).await);
-            let text = format!("bucket {name} emptied of {} objects", emptied.await?);
+            let objects = count(emptied.await?, "object");
+            let text = format!("bucket {name} emptied of {objects}");
             self.context.emit.note(Some(&step.kind), text);
         }
         Ok(())

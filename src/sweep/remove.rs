@@ -20,6 +20,7 @@ use super::listing::Listing;
 use super::scope::Scope;
 use crate::cloud::outside::{Outside, OutsideKind};
 use crate::cloud::{Cloud, CloudError, Store};
+use crate::common::text::count;
 use crate::events::Emitter;
 use item::{Item, Progress, Task, task};
 use report::others;
@@ -257,7 +258,8 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         if resource.kind == OutsideKind::Bucket {
             let objects = self.cloud.empty_bucket(&resource.id).await?;
             if objects > 0 {
-                let text = format!("bucket {} emptied of {objects} objects", resource.id);
+                let objects = count(objects, "object");
+                let text = format!("bucket {} emptied of {objects}", resource.id);
                 self.emit.note(None, text);
             }
         }

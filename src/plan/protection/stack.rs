@@ -12,6 +12,7 @@ use super::{LayerState, ProtectionLayer, StateText, missing, unknown};
 use crate::catalog::resources::stored_data;
 use crate::cloud::{DriftReport, LiveStack};
 use crate::common::arn::region_option;
+use crate::common::text::count;
 use crate::stacks::Stack;
 
 /// A stack as it should be.
@@ -109,7 +110,7 @@ fn stack_policy(wanted: &Value, live: LiveProtection<'_>) -> StateText {
     if open.is_empty() {
         return (
             LayerState::Holds,
-            format!("protects {} resources", asked.len()),
+            format!("protects {}", count(asked.len(), "resource")),
         );
     }
     missing(format!("allows to replace and delete {}", open.join(", ")))

@@ -8,6 +8,7 @@ use super::notes::notes;
 use super::summary::summary;
 use super::text::{counted, headline_words};
 use super::{PlanDetail, PlanView, StackView, checks, forecast};
+use crate::common::text::count;
 use crate::plan::Blocked;
 
 /// A plan as Markdown.
@@ -93,7 +94,7 @@ fn details(out: &mut String, stack: &StackView<'_>) {
         return;
     }
     let what = if stack.changes.is_empty() {
-        format!("{} resources created", stack.counts.add)
+        format!("{} created", count(stack.counts.add, "resource"))
     } else {
         counted(&stack.counts)
     };

@@ -10,7 +10,7 @@ use super::notes::notes;
 use super::summary::summary;
 use super::{PlanView, StackAction, StackView, checks, forecast};
 use crate::common::terminal::paint;
-use crate::common::text::{listed_line, one_line};
+use crate::common::text::{count, listed_line, one_line};
 use crate::plan::{Blocked, ChangeCounts, Risk};
 use crate::stacks::StackKind;
 
@@ -205,7 +205,7 @@ fn headline(stack: &StackView<'_>) -> (&'static str, Style, String) {
         StackAction::Create => (
             "+",
             Style::new().green(),
-            format!("create    {} resources", counts.add),
+            format!("create    {}", count(counts.add, "resource")),
         ),
         StackAction::Recreate => (
             "+",
