@@ -150,7 +150,12 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let verdict = HealthVerdict::of(found.failed().count(), &health);
     match args.output {
         TextFormat::Json => print_json(&cluster, &found, &health, verdict)?,
-        TextFormat::Text => out::text(&text(&cluster, &found))?,
+        TextFormat::Text => {
+            let text = text(&cluster, &found);
+            if !text.is_empty() {
+                out::text(&text)?;
+            }
+        }
     }
     let verdict = (verdict, args.api.server());
     exit(&cluster, survey.found.len(), &found, &health, verdict)

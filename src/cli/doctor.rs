@@ -25,7 +25,7 @@ use crate::stacks::StackKind;
 
 #[derive(clap::Args)]
 #[command(after_long_help = "\
-Looks outside the stacks too, for what nothing uses any more: machines that are in no group, load balancers without their \
+Looks outside the stacks too, for what nothing uses any more: machines that are in no Auto Scaling group, load balancers without their \
 Service or Ingress, volumes that no machine has and no claim is for, target groups, security groups and network interfaces that nothing \
 uses, rules of the cluster's own groups for load balancers without their Service or Ingress, DNS records where there is no \
 Kubernetes any more, and buckets, keys and volumes that a stack left. DNS records are not compared with Kubernetes. Its \

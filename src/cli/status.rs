@@ -32,8 +32,8 @@ const OUTSIDE_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Shows what lies outside the stacks too: load balancers and security groups that Kubernetes made, volumes of claims with \
-their sizes, snapshots, DNS records, machines that are in no group any more, what a stack left, and how much others have in \
-the VPC. Where a deletion came as far as the network and not further, it names everything that holds it.")]
+their sizes, snapshots, DNS records, machines that are in no Auto Scaling group any more, what a stack left, and how much others have in \
+the VPC. Where a deletion came as far as the network and not further, it names what holds it, and -o json everything.")]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,

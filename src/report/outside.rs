@@ -26,7 +26,7 @@ pub(super) use commands::{plain as delete_command, revoke as revoke_rule, save_v
 pub use end::{orphans, remains};
 pub use json::json;
 pub(super) use money::monthly;
-pub(super) use names::{counted, purpose, short, size};
+pub(super) use names::{counted, more_of, purpose, short, size};
 pub use row::FoundRow;
 pub(super) use row::cents;
 

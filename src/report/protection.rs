@@ -60,7 +60,7 @@ impl Findings {
         let names: Vec<String> = kinds.into_iter().map(|kind| row(kind).plural()).collect();
         let names = names.join(", ");
         Some(format!(
-            "whether anything uses what is outside the stacks of these: {names}"
+            "whether these are in use outside the stacks: {names}"
         ))
     }
 

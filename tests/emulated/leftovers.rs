@@ -139,13 +139,13 @@ fn detached_machine_is_named_until_it_is_terminated() {
         .cluster("doctor", &[])
         .ends(4)
         .prints(&format!("!! outside        machine {machine}"))
-        .prints("is in no group any more")
+        .prints("is in no Auto Scaling group any more")
         .tells("1 resource left over outside the stacks");
     let said = world.cluster("doctor", &["-o", "json"]);
     let all = leftovers(said.ends(4));
     assert_eq!(all.len(), 1, "{all:#?}");
     assert_eq!(named(&all, &machine)["state"], "orphaned");
-    let shown = format!("1 machine detached from its group: {machine} (running)");
+    let shown = format!("1 machine in no Auto Scaling group any more: {machine} (running)");
     world.cluster("status", &[]).ends(0).prints(&shown);
     let view = world.status();
     assert_eq!(view["outside"]["resources"][0]["id"], json!(machine));
@@ -211,6 +211,74 @@ fn volumes_and_load_balancers_are_held_against_claims_and_services() {
     assert_eq!(leftovers(said.ends(0)), Vec::<Value>::new());
 }
 
+/// A load balancer as the AWS Load Balancer Controller makes it for an Ingress, or for a group of them.
+fn balancer_of_ingress(world: &World, name: &str, stack: &str) -> String {
+    let subnet = physical_id(world, "network", "PublicSubnetA");
+    let tags = json!([{"Key": "elbv2.k8s.aws/cluster", "Value": world.name},
+        {"Key": "ingress.k8s.aws/stack", "Value": stack}]);
+    let asked = json!({"Name": name, "Type": "application", "Subnets": [subnet], "Tags": tags});
+    let made = ask(world, "elbv2", "create_load_balancer", &asked);
+    text(&made["LoadBalancers"][0]["LoadBalancerArn"])
+}
+
+/// A rule of the nodes' group for a load balancer's, and an interface that has that one.
+fn rule_and_interface(world: &World, group: &str) -> String {
+    let nodes = physical_id(world, "network", "NodeSg");
+    let asked = json!({"GroupId": nodes, "IpPermissions": [{"IpProtocol": "tcp", "FromPort": 30080,
+        "ToPort": 30080, "UserIdGroupPairs": [{"GroupId": group}]}]});
+    let made = ask(world, "ec2", "authorize_security_group_ingress", &asked);
+    let subnet = physical_id(world, "network", "PrivateSubnetA");
+    let asked = json!({"SubnetId": subnet, "Groups": [group], "Description": "of somebody else"});
+    ask(world, "ec2", "create_network_interface", &asked);
+    text(&made["SecurityGroupRules"][0]["SecurityGroupRuleId"])
+}
+
+/// An API that is not reached from here leaves this open (1): the command that asks it is named.
+#[test]
+fn load_balancers_and_rules_are_held_against_ingresses_and_services() {
+    let cluster = Cluster::new("ingressed");
+    let world = &cluster.world;
+    world.nodes_say(360);
+    let shop = balancer_of_ingress(world, "k8s-shop", "web/shop");
+    let edge = balancer_of_ingress(world, "k8s-edge", "edge");
+    let blog = balancer_of_ingress(world, "k8s-blog", "web/blog");
+    let rule = rule_and_interface(world, &group(world));
+    world
+        .cluster("doctor", &[])
+        .ends(1)
+        .prints("3 load balancers")
+        .tells("not looked at: whether these are in use outside the stacks: load balancers, rules")
+        .tells("`kube-cfn doctor ingressed --server https://127.0.0.1:6443`");
+    let ingresses = "apis/networking.k8s.io/v1/ingresses";
+    let ingress = |name: &str, more: Value| {
+        let mut found = json!({"metadata": {"namespace": "web", "name": name}, "spec": {}});
+        found["metadata"]
+            .as_object_mut()
+            .expect("metadata")
+            .extend(more.as_object().expect("an object").clone());
+        cluster.server.put(ingresses, found);
+    };
+    ingress("shop", json!({}));
+    ingress(
+        "news",
+        json!({"annotations": {"alb.ingress.kubernetes.io/group.name": "edge"}}),
+    );
+    let said = cluster.run(&["doctor", "ingressed", "-o", "json"]);
+    let all = leftovers(said.ends(4));
+    assert_eq!(all.len(), 2, "{shop} and {edge} are used: {all:#?}");
+    for id in [&blog, &rule] {
+        assert_eq!(named(&all, id)["state"], "orphaned");
+    }
+    cluster.server.put(
+        "api/v1/services",
+        json!({"metadata": {"namespace": "web", "name": "old"}, "spec": {"type": "LoadBalancer"}}),
+    );
+    ingress("blog", json!({}));
+    let said = cluster.run(&["doctor", "ingressed"]);
+    said.ends(0)
+        .prints("ok outside        nothing is left over there");
+}
+
 #[test]
 fn what_lies_outside_is_remarked_on_and_no_part_of_a_check() {
     let cluster = Cluster::new("remarked");
@@ -223,7 +291,7 @@ fn what_lies_outside_is_remarked_on_and_no_part_of_a_check() {
         .ends(0)
         .tells("remark, no part of this check")
         .tells(&format!(
-            "machine {machine} is in no group any more, and costs"
+            "machine {machine} is in no Auto Scaling group any more, and costs"
         ));
     // A caller who may not look there still gets the verdict on the rest.
     let refuses = json!({"refuses": ["GetResources", "DescribeVolumes"]});

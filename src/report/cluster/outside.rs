@@ -8,7 +8,7 @@ use crate::cloud::{LiveStack, StackStatus};
 use crate::common::text::{clean, count, listed_line};
 use crate::forecast::prices::Prices;
 use crate::plan::status::rests;
-use crate::report::outside::{FoundRow, counted, purpose, short, size};
+use crate::report::outside::{FoundRow, counted, more_of, purpose, short, size};
 use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
 use crate::sweep::{Disposition, Found, Inventory, Owner, Purpose, UnknownKind};
@@ -148,10 +148,18 @@ impl OutsideView {
             .iter()
             .partition(|row| row.found.owner == Owner::Foreign);
         let mut texts = Vec::new();
-        if !own.is_empty() {
+        if own.len() > SHOWN {
+            texts.extend(named_by_kind("held by ", &own));
+        } else if !own.is_empty() {
             texts.push(format!("held by {}", named(&own)));
         }
-        if !foreign.is_empty() {
+        if foreign.len() > SHOWN {
+            texts.push(format!(
+                "held by {} that others put into the VPC, never touched by kube-cfn: remove them, or ask their owners:",
+                count(foreign.len(), "resource")
+            ));
+            texts.extend(named_by_kind("", &foreign));
+        } else if !foreign.is_empty() {
             texts.push(format!(
                 "held by what others put into the VPC: {}: never touched by kube-cfn; remove it, or ask its owner",
                 named(&foreign)
@@ -161,11 +169,11 @@ impl OutsideView {
             .unknown
             .iter()
             .filter(|one| row(one.kind).holds_network);
-        let unknown: Vec<&str> = holding.map(|one| row(one.kind).name).collect();
+        let unknown = plurals(holding);
         if let Some(why) = &self.not_looked_for {
             texts.push(format!("what holds it was not looked for: {why}"));
         } else if !unknown.is_empty() {
-            texts.push(format!("not looked for: {}", unknown.join(", ")));
+            texts.push(format!("not looked for: {unknown}"));
         } else if texts.is_empty() {
             texts.push("nothing is found that holds it any more".to_owned());
         }
@@ -187,7 +195,7 @@ impl OutsideView {
             .filter(|_| !is_running)
             .map(|machine| {
                 format!(
-                    "machine {} is in no group any more, and costs while it is there",
+                    "machine {} is in no Auto Scaling group any more, and costs while it is there",
                     machine.id()
                 )
             });
@@ -203,18 +211,18 @@ impl OutsideView {
     /// Kinds that could not be looked for. A caller without the rights has many of them: one reason shows which.
     fn unknown_text(&self) -> Option<String> {
         let first = self.unknown.first()?;
-        let names: Vec<&str> = self.unknown.iter().map(|one| row(one.kind).name).collect();
+        let names = plurals(self.unknown.iter());
         let why = clean(&first.why);
-        Some(match names.len() {
-            1 => format!("not looked for: {}: {why}", names[0]),
-            _ => format!(
-                "not looked for: {}; why the first was not: {why}; -o json has every reason",
-                names.join(", ")
-            ),
-        })
+        if self.unknown.iter().all(|one| one.why == first.why) {
+            return Some(format!("not looked for: {names}: {why}"));
+        }
+        let first = row(first.kind).plural();
+        Some(format!(
+            "not looked for: {names}; of {first}: {why}; -o json has every reason"
+        ))
     }
 
-    /// Machines that are in no group any more.
+    /// Machines that are in no Auto Scaling group any more.
     fn machines(&self) -> Vec<&OutsideRow> {
         let all = self.resources.iter();
         all.filter(|row| row.kind() == OutsideKind::Machine)
@@ -265,6 +273,17 @@ impl OutsideRow {
         format!("{} {}", self.found.row().name, short(&self.found.resource))
     }
 
+    /// `k8s-web (network) of shop/web`
+    fn named(&self) -> String {
+        let short = short(&self.found.resource);
+        match &self.found.purpose {
+            Some(Purpose::Service(of) | Purpose::Ingress(of)) => {
+                format!("{short} of {}", clean(of))
+            }
+            Some(_) | None => short,
+        }
+    }
+
     fn claim(&self) -> Option<String> {
         match &self.found.purpose {
             Some(Purpose::Claim(name)) => Some(clean(name)),
@@ -278,6 +297,12 @@ impl OutsideRow {
             && self.found.disposition == Disposition::Removed
             && self.kind() != OutsideKind::Machine
     }
+}
+
+/// `load balancers, volumes`
+fn plurals<'a>(all: impl Iterator<Item = &'a UnknownKind>) -> String {
+    let names: Vec<String> = all.map(|one| row(one.kind).plural()).collect();
+    names.join(", ")
 }
 
 fn balancers_text(rows: &[&OutsideRow]) -> Option<String> {
@@ -313,13 +338,14 @@ fn machines_text(rows: &[&OutsideRow]) -> Option<String> {
         Some(state) => format!("{} ({})", row.id(), clean(state)),
         None => row.id().to_owned(),
     };
-    let (machines, group) = match rows.len() {
-        0 => return None,
-        1 => ("1 machine".to_owned(), "its group"),
-        more => (format!("{more} machines"), "their groups"),
-    };
+    if rows.is_empty() {
+        return None;
+    }
+    let machines = count(rows.len(), "machine");
     let names = few(rows.iter().map(name).collect());
-    Some(format!("{machines} detached from {group}: {names}"))
+    Some(format!(
+        "{machines} in no Auto Scaling group any more: {names}"
+    ))
 }
 
 /// What is left, by kinds: counted where Kubernetes made it, named where a stack left it.
@@ -336,23 +362,36 @@ fn others_text(rows: &[&OutsideRow], cluster: &str) -> Vec<String> {
         (number > 0).then(|| counted(kind, number) + &bytes.unwrap_or_default())
     });
     let kinds: Vec<String> = kinds.collect();
-    let names: Vec<String> = left
-        .iter()
-        .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
-        .collect();
+    let names = OutsideKind::ALL.into_iter().flat_map(|kind| {
+        let of_kind: Vec<_> = left.iter().filter(|row| row.kind() == kind).collect();
+        let more = of_kind.len().saturating_sub(SHOWN);
+        let more = (more > 0)
+            .then(|| format!("and {} that stacks left, see -o json", more_of(kind, more)));
+        let shown = of_kind.into_iter().take(SHOWN);
+        shown
+            .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
+            .chain(more)
+            .collect::<Vec<_>>()
+    });
     let made = (!kinds.is_empty()).then(|| kinds.join(", "));
     made.into_iter().chain(names).collect()
 }
 
 /// Everything by kind, name and purpose.
 fn named(rows: &[&OutsideRow]) -> String {
-    let name = |row: &&OutsideRow| match &row.found.purpose {
-        Some(Purpose::Service(of) | Purpose::Ingress(of)) => {
-            format!("{} of {}", row.name(), clean(of))
-        }
-        Some(_) | None => row.name(),
-    };
+    let name = |row: &&OutsideRow| format!("{} {}", row.found.row().name, row.named());
     rows.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// A line for each kind: how many there are, and the first of them.
+fn named_by_kind(before: &str, rows: &[&OutsideRow]) -> Vec<String> {
+    let kinds = OutsideKind::ALL.into_iter().filter_map(|kind| {
+        let of_kind = rows.iter().filter(|row| row.kind() == kind);
+        let names: Vec<String> = of_kind.map(|row| row.named()).collect();
+        let number = counted(kind, names.len());
+        (!names.is_empty()).then(|| format!("{before}{number}: {}", few(names)))
+    });
+    kinds.collect()
 }
 
 /// The first names in their order, and how many more there are.

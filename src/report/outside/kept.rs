@@ -95,7 +95,7 @@ fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
     for disk in shown.iter().take(SHOWN) {
         page.row(6, &row(disk, true), &tail(disk));
     }
-    more(page, all.len());
+    more(page, 6, all.len());
     if view.inventory.found.iter().any(is_disk) {
         page.line(6, "To list them later:");
         let command = commands::list_volumes(&view.plan.cluster, view.region);
@@ -128,13 +128,13 @@ fn kept_kind(
     for (found, upkeep) in all.iter().take(SHOWN) {
         page.line(6, &kept_text(found, upkeep, cluster));
     }
-    more(page, all.len());
+    more(page, 6, all.len());
 }
 
-/// How many are not shown, and where they are.
-pub(super) fn more(page: &mut Page, all: usize) {
+/// How many are not shown, and where they are, below rows of this indent.
+pub(super) fn more(page: &mut Page, indent: usize, all: usize) {
     if let Some(rest) = all.checked_sub(SHOWN).filter(|rest| *rest > 0) {
-        page.line(6, &format!("and {rest} more: {MORE}"));
+        page.line(indent, &format!("and {rest} more: {MORE}"));
     }
 }
 

@@ -60,7 +60,7 @@ fn first(page: &mut Page, objects: &Objects, delete_volumes: bool) {
         let name = format!("{}/{}", service.namespace, service.name);
         lines.line(6, &listed([name, address.to_owned()]));
     }
-    more(&mut lines, services.len());
+    more(&mut lines, 6, services.len());
     if delete_volumes {
         stopping(&mut lines, workloads);
         if !claims.is_empty() {
@@ -114,7 +114,7 @@ fn stopping(lines: &mut Page, workloads: &[Workload]) {
         let name = format!("{kind} {namespace}/{name}");
         lines.line(6, &listed([name, how].into_iter().chain(operator)));
     }
-    more(lines, workloads.len());
+    more(lines, 6, workloads.len());
 }
 
 /// What is done to one, as its kind is stopped.

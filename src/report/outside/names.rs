@@ -11,6 +11,14 @@ pub(in crate::report) fn counted(kind: OutsideKind, number: usize) -> String {
     row(kind).counted(number)
 }
 
+/// `1 more load balancer`, `3 more rules of security groups`: behind others of them.
+pub(in crate::report) fn more_of(kind: OutsideKind, number: usize) -> String {
+    match number {
+        1 => format!("1 more {}", row(kind).name),
+        _ => format!("{number} more {}", row(kind).plural()),
+    }
+}
+
 /// What people call it: the name in an ARN, a record without its zone first, a rule with its group. Commands take the whole id.
 pub(in crate::report) fn short(resource: &OutsideResource) -> String {
     let id = resource.id.as_str();

@@ -85,7 +85,7 @@ fn removed_kind(page: &mut Page, view: &DeletionView<'_>, kind: OutsideKind, all
     for found in all.iter().take(SHOWN) {
         page.line(6, &text(found));
     }
-    more(page, all.len());
+    more(page, 6, all.len());
 }
 
 /// What others have in the VPC.
@@ -140,7 +140,7 @@ fn delete_commands(page: &mut Page, view: &DeletionView<'_>, all: &[&Found], whe
         for command in commands.iter().take(SHOWN) {
             page.command(7, command);
         }
-        more(page, commands.len());
+        more(page, 7, commands.len());
     }
 }
 
@@ -157,7 +157,7 @@ fn rows(page: &mut Page, view: &DeletionView<'_>, all: &[&Found]) {
             ]);
             page.line(5, &text);
         }
-        more(page, of_kind.len());
+        more(page, 5, of_kind.len());
     }
 }
 

@@ -13,13 +13,15 @@ use serde::Serialize;
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::{clean, listed_line};
 use crate::forecast::prices::Prices;
-use crate::report::outside::{counted, short};
+use crate::report::outside::{counted, more_of, short};
 use crate::sweep::kinds::row;
 use crate::sweep::{Found, Inventory, Seen};
 use judge::{is_balancer, is_free_volume, is_made_rule, maker};
 
-/// Lines that one kind has on a screen.
+/// Lines that one kind has on a screen, for each state.
 const SHOWN: usize = 10;
+/// Names that a line about several has.
+const NAMED: usize = 5;
 
 /// What was read.
 pub struct LeftoverFacts<'a> {
@@ -58,7 +60,7 @@ pub struct Leftover {
     pub next: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LeftoverState {
     /// Nothing uses it.
@@ -119,34 +121,39 @@ pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
         return vec![line("ok", "nothing is left over there")];
     }
     let mut lines = Vec::new();
-    let mut numbers: BTreeMap<Option<OutsideKind>, usize> = BTreeMap::new();
-    let mut shown = Vec::new();
-    for one in all {
-        let number = numbers.entry(one.kind).or_default();
-        *number += 1;
-        if *number <= SHOWN {
-            shown.push(one);
+    let is_like =
+        |one: &Leftover, other: &Leftover| (one.kind, one.state) == (other.kind, other.state);
+    let mut seen: BTreeMap<(Option<OutsideKind>, LeftoverState), usize> = BTreeMap::new();
+    for (at, one) in all.iter().enumerate() {
+        let seen = seen.entry((one.kind, one.state)).or_default();
+        *seen += 1;
+        let is_last_shown = *seen == SHOWN;
+        if *seen > SHOWN {
+            continue;
         }
-    }
-    for (at, one) in shown.iter().enumerate() {
-        let mark = match one.state {
-            LeftoverState::Orphaned | LeftoverState::Holding => "!!",
-            LeftoverState::Ending | LeftoverState::NotCompared => "--",
-            LeftoverState::Unknown => "??",
-        };
+        let mark = mark(one.state);
         lines.push(line(mark, &one.text));
         // A command that is for several is below the last of them.
-        let is_last = shown.get(at + 1).is_none_or(|after| after.next != one.next);
+        let after = all.get(at + 1).filter(|_| !is_last_shown);
+        let is_last = after.is_none_or(|after| after.next != one.next);
         let next = one.next.as_ref().filter(|_| is_last);
         lines.extend(next.map(|next| listed_line("   ", &format!("next: {next}"))));
+        let number = all.iter().filter(|other| is_like(one, other)).count();
+        let more = number.saturating_sub(SHOWN);
+        if let Some(kind) = one.kind.filter(|_| is_last_shown && more > 0) {
+            let text = format!("and {}; -o json lists all", more_of(kind, more));
+            lines.push(line(mark, &text));
+        }
     }
-    let more = numbers.into_iter().filter_map(|(kind, number)| {
-        let more = number.checked_sub(SHOWN).filter(|more| *more > 0)?;
-        let text = format!("{} more; -o json lists all", counted(kind?, more));
-        Some(line("!!", &text))
-    });
-    lines.extend(more);
     lines
+}
+
+fn mark(state: LeftoverState) -> &'static str {
+    match state {
+        LeftoverState::Orphaned | LeftoverState::Holding => "!!",
+        LeftoverState::Ending | LeftoverState::NotCompared => "--",
+        LeftoverState::Unknown => "??",
+    }
 }
 
 fn line(mark: &str, text: &str) -> String {
@@ -159,10 +166,10 @@ fn several<'a>(found: impl Iterator<Item = &'a Found>, why: &str) -> Option<Left
     let first = found.first()?;
     let names: Vec<String> = found
         .iter()
-        .take(SHOWN)
+        .take(NAMED)
         .map(|one| short(&one.resource))
         .collect();
-    let more = match found.len().saturating_sub(SHOWN) {
+    let more = match found.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

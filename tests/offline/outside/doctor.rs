@@ -296,7 +296,7 @@ fn rule_is_left_over_without_the_service_of_the_group_that_it_names() {
 #[test]
 fn what_looks_closer_is_advised_unless_it_was_tried() {
     let found = findings(silent().at(&usual()));
-    let kinds = "whether anything uses what is outside the stacks of these: load balancers, classic load balancers, \
+    let kinds = "whether these are in use outside the stacks: load balancers, classic load balancers, \
                  rules of security groups, volumes";
     assert_eq!(found.not_judged_kinds().as_deref(), Some(kinds));
     let next = found.looks_closer().unwrap();
@@ -454,7 +454,7 @@ fn machine_is_left_over_unless_a_run_ends_it() {
     assert_eq!(one.state, LeftoverState::Orphaned);
     assert!(
         one.text.contains(
-            "i-0a1 of canary-pool-web is in no group any more (running, launched 3d ago)"
+            "i-0a1 of canary-pool-web is in no Auto Scaling group any more (running, launched 3d ago)"
         ),
         "{}",
         one.text
@@ -544,9 +544,35 @@ fn many_of_a_kind_are_counted() {
     let all = Look::default().at(&inventory(machines));
     assert_eq!(all.len(), 25);
     let shown = text(&findings(all));
-    assert_eq!(shown.matches("in no group").count(), 10, "{shown}");
-    assert!(
-        shown.ends_with("!! outside        15 machines more; -o json lists all"),
+    assert_eq!(
+        shown.matches("in no Auto Scaling group").count(),
+        10,
         "{shown}"
     );
+    assert!(
+        shown.ends_with("!! outside        and 15 more machines; -o json lists all"),
+        "{shown}"
+    );
+}
+
+/// What others have does not hide what is the cluster's, and the rest is counted below its own kind.
+#[test]
+fn many_of_others_do_not_hide_the_clusters_own() {
+    let look = Look {
+        kubernetes: Seen::NoApi,
+        is_network_stuck: true,
+        ..Look::default()
+    };
+    let mut found: Vec<_> = (10..22)
+        .map(|n| foreign(Machine, &format!("i-{n}")))
+        .collect();
+    found.push(machine("i-own", "running"));
+    found.push(balancer("k8s-old", "default/old"));
+    let shown = text(&findings(look.at(&inventory(found))));
+    assert!(
+        shown.contains("machine i-own of canary-pool-web"),
+        "{shown}"
+    );
+    let more = shown.find("and 2 more machines; -o json lists all");
+    assert!(more.unwrap() < shown.find("k8s-old").unwrap(), "{shown}");
 }

@@ -140,6 +140,21 @@ fn network_that_could_not_be_deleted_names_what_holds_it() {
     );
 }
 
+/// Many of a kind do not hide another one.
+#[test]
+fn network_that_much_holds_has_a_line_for_each_kind() {
+    let mut found: Vec<_> = (10..22)
+        .map(|n| balancer(&format!("k8s-{n}"), &format!("shop/web-{n}")))
+        .collect();
+    found.push(group("sg-0a1", "default/web"));
+    found.extend((10..22).map(|n| foreign(Machine, &format!("i-{n}"))));
+    found.push(foreign(Interface, "eni-0ff"));
+    let view = seen(&half_deleted(), &inventory(found));
+    screen("status-held-many", &view);
+    let outside = serde_json::to_value(&view).unwrap()["outside"].take();
+    assert_eq!(outside["holdsNetwork"].as_array().unwrap().len(), 26);
+}
+
 /// `delete` does not begin with a network in which others have something: it stays as it was.
 #[test]
 fn network_that_a_deletion_did_not_begin_with_names_what_holds_it() {
@@ -195,7 +210,7 @@ fn network_that_nothing_holds_any_more_is_said_as_such() {
     let lines = network_lines(&seen(&half_deleted(), &not_all)).join("\n");
     assert!(!lines.contains("nothing is found"), "{lines}");
     assert!(
-        lines.contains("not looked for: network interface"),
+        lines.contains("not looked for: network interfaces"),
         "{lines}"
     );
     assert_eq!(
@@ -223,7 +238,7 @@ fn what_lies_outside_is_a_remark_and_no_part_of_the_health() {
     assert!(without.remarks.is_empty());
     let remarks = health_with.remarks.join("\n");
     assert!(
-        remarks.contains("machine i-0a1 is in no group any more, and costs"),
+        remarks.contains("machine i-0a1 is in no Auto Scaling group any more, and costs"),
         "{remarks}"
     );
     assert!(
@@ -231,7 +246,7 @@ fn what_lies_outside_is_a_remark_and_no_part_of_the_health() {
         "{remarks}"
     );
     assert!(
-        remarks.contains("not looked for: key: User: arn"),
+        remarks.contains("not looked for: keys: User: arn"),
         "{remarks}"
     );
     assert!(!remarks.contains("default/web"), "{remarks}");

@@ -121,7 +121,7 @@ impl LeftoverFacts<'_> {
     fn holding(&self, found: &Found) -> Leftover {
         let text = match found.owner {
             Owner::Foreign => "is somebody else's, and holds the network",
-            Owner::Unclear => "is nobody knows whose, and holds the network",
+            Owner::Unclear => "may be somebody else's, and holds the network",
             Owner::Kubernetes | Owner::Stack => "is in no stack any more, and holds the network",
         };
         let resource = &found.resource;
@@ -138,7 +138,7 @@ impl LeftoverFacts<'_> {
             bytes: resource.bytes,
             monthly_usd: None,
             next: Some(format!(
-                "`kube-cfn delete {}`, once it is gone",
+                "`kube-cfn delete {}`, once nothing holds the network",
                 self.cluster
             )),
         }

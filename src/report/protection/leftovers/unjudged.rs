@@ -68,7 +68,7 @@ impl LeftoverFacts<'_> {
     fn asking(&self) -> Option<String> {
         (!self.is_tunnelled).then(|| {
             format!(
-                "`kube-cfn doctor {} --server https://127.0.0.1:6443` asks it, where a tunnel to it ends there",
+                "`kube-cfn doctor {} --server https://127.0.0.1:6443` asks the API at the end of a tunnel",
                 self.cluster
             )
         })

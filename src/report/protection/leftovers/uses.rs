@@ -24,7 +24,7 @@ impl LeftoverFacts<'_> {
         let of = self
             .stack(found)
             .map_or(String::new(), |stack| format!("of {stack} "));
-        let text = format!("{of}is in no group any more ({state}{since})");
+        let text = format!("{of}is in no Auto Scaling group any more ({state}{since})");
         Some(self.orphaned(found, &text))
     }
 
