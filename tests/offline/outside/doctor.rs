@@ -296,7 +296,7 @@ fn rule_is_left_over_without_the_service_of_the_group_that_it_names() {
 #[test]
 fn what_looks_closer_is_advised_unless_it_was_tried() {
     let found = findings(silent().at(&usual()));
-    let kinds = "whether these are in use outside the stacks: load balancers, classic load balancers, \
+    let kinds = "whether these are in use outside the stacks: load balancers, \
                  rules of security groups, volumes";
     assert_eq!(found.not_judged_kinds().as_deref(), Some(kinds));
     let next = found.looks_closer().unwrap();
