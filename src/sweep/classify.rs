@@ -118,12 +118,11 @@ impl<'a> Context<'a> {
             K::DnsRecord => self.record(resource),
             // Stacks have none of these: they are made for a database, and stay.
             K::LogGroup | K::Backup | K::DatabaseSnapshot => Place::Outside(Owner::Stack),
-            // A stack's tag says only what it was made of.
-            K::Snapshot => self.by_tags(resource),
+            // A stack's tag says only what a snapshot was made of; a database that its stack has left carries the tags of that
+            // one, which may still be there.
+            K::Snapshot | K::Database => self.by_tags(resource),
             // The default group, the main route table and the default ACL, which AWS makes with a VPC and which go with it.
             K::SecurityGroup | K::RouteTable | K::NetworkAcl if resource.by_aws => Place::InStack,
-            // One that its stack has left carries the tags of that one, which may still be there.
-            K::Database => self.by_tags(resource),
             // What lies in it says whose it is, not its tags alone.
             K::Vpc if !self.is_of_stack(resource) => Place::Elsewhere,
             // A stack has it by the address itself.

@@ -218,9 +218,8 @@ fn network_that_stacks_left_goes_with_its_gateways_and_addresses() {
     }
     let left = made::list(&world);
     let new = |kind: &str| -> Vec<String> {
-        let all = left.of(kind);
-        let before = empty.of(kind);
-        let new = all.difference(&before).cloned();
+        let (all, before) = (left.of(kind), empty.of(kind));
+        let new = all.difference(&before);
         new.map(|key| key.split_once(' ').expect("a key").1.to_owned())
             .collect()
     };

@@ -13,8 +13,9 @@ directory, a JSON object that is read again at every question.
 `denied`        IAM actions that a policy of the caller denies; `notAllowed`: that none allows
 `refuses`       API actions that answer AccessDenied (`refusals.py`)
 `holds`         which calls get no answer (`holding.py`)
-`interfacesStay`, `tagsStay`, `terminating`: real seconds, in place of AWS's divided by the speed, that interfaces of a
-                deleted load balancer stay, that tagging still lists a deleted one, that an instance takes to terminate
+`interfacesStay`, `tagsStay`, `terminating`, `natsEnd`, `databasesEnd`: real seconds, in place of AWS's divided by the speed,
+                that interfaces of a deleted load balancer stay, that tagging still lists a deleted one, that an instance
+                takes to terminate, a NAT gateway and a database to be deleted
 """
 
 import json
@@ -31,7 +32,7 @@ ACCESS_BLOCK = "/v20180820/configuration/publicAccessBlock"
 # AWS's defaults of 2026, but for vCPUs: new accounts have 5, those that run clusters have asked for more.
 DEFAULTS = {"L-0263D0A3": 5, "L-F678F1CE": 5, "L-1216C47A": 640, "L-34B43A08": 640}
 KNOWN = {"quotas", "applied", "zones", "notOffered", "databases", "accessBlock", "defaultVpc", "caller", "denied",
-         "notAllowed", "refuses", "holds", "interfacesStay", "tagsStay", "terminating"}
+         "notAllowed", "refuses", "holds", "interfacesStay", "tagsStay", "terminating", "natsEnd", "databasesEnd"}
 
 
 class Accounts:
