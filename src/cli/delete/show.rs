@@ -81,13 +81,13 @@ pub fn show(cluster: &Cluster, view: &DeletionView<'_>, parameters: usize) -> St
 
 /// Why what is there may not be deleted, or can't be.
 pub fn refusal(plan: &DeletePlan, args: &Args, outside: &Outside, again: &str) -> Option<Blocked> {
-    let unknown = || match args.accepts(Accept::Unknown) {
-        true => None,
-        false => outside.refusal(again),
-    };
-    let obstacles = || match args.accepts(Accept::Obstacles) {
-        true => None,
-        false => outsides::refusal(&outside.obstacles, again),
+    let unless = |what, why: Option<Blocked>| why.filter(|_| !args.accepts(what));
+    let unknown = || unless(Accept::Unknown, outside.refusal(again));
+    let obstacles = || {
+        unless(
+            Accept::Obstacles,
+            outsides::refusal(&outside.obstacles, again),
+        )
     };
     plan.refused
         .clone()

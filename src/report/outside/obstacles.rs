@@ -1,10 +1,12 @@
 //! What keeps something from being removed, before consent: what is locked and how the lock is lifted, and rights that the
 //! caller lacks.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::commands::Advice;
-use super::page::{Mark, Page, SHOWN};
+use super::page::{Mark, Page, SHOWN, listed};
 use super::{DeletionView, kept, names};
 use crate::cloud::Lock;
 use crate::cloud::outside::{OutsideKind, OutsideResource};
@@ -86,11 +88,19 @@ fn unchecked(page: &mut Page, all: &[Unchecked]) {
     let text =
         "not known before, as these were not answered; what can't be removed is named at the end:";
     page.entry(2, Mark::Warning, text);
-    for one in all.iter().take(SHOWN) {
-        let name = named(one.thing, &one.id);
-        page.line(5, &format!("{name}: {}", clean(&one.why)));
+    // One missing right is the reason of many.
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for one in all {
+        let names = reasons.entry(&one.why).or_default();
+        names.push(named(one.thing, &one.id));
     }
-    kept::more(page, 6, all.len());
+    for (why, names) in &reasons {
+        let shown = names.iter().take(SHOWN).cloned();
+        let rest = names.len().saturating_sub(SHOWN);
+        let rest = (rest > 0).then(|| format!("and {rest} more"));
+        let text = format!("{}: {}", listed(shown.chain(rest)), clean(why));
+        page.line(5, &text);
+    }
 }
 
 /// `load balancer a1b2 (network) of canary-edge: deletion protection is on`.
