@@ -8,18 +8,13 @@ use fastrand::Rng;
 use serde_json::json;
 
 use super::boot::{KEPT, assert_same, etcd};
-use super::vpc::{Machine, Vpc, seed, small};
+use super::vpc::{Machine, Vpc, seed, share, small};
 use crate::world::World;
 
-/// Interruptions of first boots, of later ones, and of restores.
-const FIRST: usize = 6;
-const LATER: usize = 6;
-const RESTORES: usize = 3;
-
-/// How many of so many this run does.
-fn share(all: usize) -> usize {
-    all
-}
+/// Interruptions of first boots, of later ones, and of restores, in a run with all of them.
+const FIRST: usize = 80;
+const LATER: usize = 80;
+const RESTORES: usize = 30;
 
 #[test]
 fn interrupted_boots_end_well() {
