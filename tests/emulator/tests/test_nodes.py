@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from support import ACCOUNT, EC2, RDS, SESSION, SSM, Case, create, database, group, network
+from support import ACCOUNT, CFN, EC2, RDS, SESSION, SSM, Case, create, database, group, network
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import metadata  # noqa: E402
@@ -119,6 +119,49 @@ class Nodes(Case):
         self.assertEqual("active", secret["SecretStatus"])
         value = SESSION.create_client("secretsmanager").get_secret_value(SecretId=secret["SecretArn"])["SecretString"]
         self.assertEqual({"username", "password"}, set(json.loads(value)))
+
+    def test_a_machine_of_a_group_lies_in_a_subnet_of_it(self):
+        data = {"ImageId": "ami-1", "InstanceType": "t4g.small", "NetworkInterfaces": [
+            {"DeviceIndex": 0, "AssociatePublicIpAddress": False, "DeleteOnTermination": True, "Groups": [{"Ref": "Group"}]}]}
+        allowed = {"Type": "AWS::EC2::SecurityGroup", "Properties": {"GroupDescription": "nodes", "VpcId": {"Ref": "Vpc"}}}
+        template = network(Pool=group(2), Group=allowed)
+        template["Resources"]["Template"]["Properties"]["LaunchTemplateData"] = data
+        stack_id, stack = create(template)
+        self.assertEqual("CREATE_COMPLETE", stack["StackStatus"], stack.get("StackStatusReason"))
+        made = self.resources(stack_id)
+        machines = self.machines(stack_id, 2)
+        for machine in machines:
+            self.assertEqual((made["Vpc"], made["Subnet"]), (machine["VpcId"], machine["SubnetId"]))
+            self.assertTrue(machine["PrivateIpAddress"].startswith("10.30.0."), machine["PrivateIpAddress"])
+            self.assertNotIn("PublicIpAddress", machine)
+            interface, = machine["NetworkInterfaces"]
+            self.assertEqual((machine["PrivateIpAddress"], 0, True), (
+                interface["PrivateIpAddress"], interface["Attachment"]["DeviceIndex"], interface["Attachment"]["DeleteOnTermination"]))
+            self.assertEqual([made["Group"]], [one["GroupId"] for one in interface["Groups"]])
+        self.assertEqual(2, len({machine["PrivateIpAddress"] for machine in machines}))
+
+    def test_a_launch_template_shows_the_interface_that_it_names(self):
+        interface = {"Type": "AWS::EC2::NetworkInterface", "Properties": {"SubnetId": {"Ref": "Subnet"}, "PrivateIpAddress": "10.30.0.77"}}
+        slot = group(1)
+        del slot["Properties"]["VPCZoneIdentifier"]
+        slot["Properties"]["AvailabilityZones"] = ["eu-west-1a"]
+        template = network(Eni=interface, Slot=slot)
+        template["Resources"]["Template"]["Properties"]["LaunchTemplateData"]["NetworkInterfaces"] = [
+            {"DeviceIndex": 0, "NetworkInterfaceId": {"Ref": "Eni"}}]
+        stack_id, stack = create(template)
+        self.assertEqual("CREATE_COMPLETE", stack["StackStatus"], stack.get("StackStatusReason"))
+        made = self.resources(stack_id)
+        shown = EC2.describe_launch_template_versions(LaunchTemplateId=made["Template"])["LaunchTemplateVersions"][0]
+        self.assertEqual([{"DeviceIndex": 0, "NetworkInterfaceId": made["Eni"]}], shown["LaunchTemplateData"]["NetworkInterfaces"])
+        machine, = self.machines(stack_id, 1)
+        self.assertEqual((made["Subnet"], "10.30.0.77"), (machine["SubnetId"], machine["PrivateIpAddress"]))
+        self.assertEqual([made["Eni"]], [one["NetworkInterfaceId"] for one in machine["NetworkInterfaces"]])
+        shown = EC2.describe_network_interfaces(NetworkInterfaceIds=[made["Eni"]])["NetworkInterfaces"][0]
+        self.assertEqual(("in-use", machine["InstanceId"]), (shown["Status"], shown["Attachment"]["InstanceId"]))
+
+    def resources(self, stack_id):
+        found = CFN.describe_stack_resources(StackName=stack_id)["StackResources"]
+        return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found}
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """Resource types that ministack lacks, fakes or answers differently from AWS, one module a service."""
 
-from . import autoscaling, autoscaling_detached, autoscaling_processes, ec2_addresses, ec2_dependencies, ec2_describing
-from . import ec2_endpoints, ec2_instances, ec2_interface_calls, ec2_interfaces, ec2_launch, ec2_network, ec2_rules
+from . import autoscaling, autoscaling_detached, autoscaling_processes, ec2_addresses, ec2_attached, ec2_dependencies
+from . import ec2_describing, ec2_endpoints, ec2_instances, ec2_interface_calls, ec2_interfaces, ec2_launch, ec2_network, ec2_rules
 from . import ec2_volumes, iam, load_balancing, load_balancing_calls, load_balancing_classic, rds, rds_backups, s3
 from . import secrets_manager
 
 
 def install(servers):
     """Adds all of them to ministack; `servers` are the PostgreSQL servers behind databases."""
-    for module in (ec2_network, ec2_addresses, ec2_interfaces, ec2_interface_calls, ec2_endpoints, ec2_instances,
-                   ec2_volumes, ec2_rules, ec2_dependencies, ec2_describing, ec2_launch, autoscaling,
+    for module in (ec2_network, ec2_addresses, ec2_interfaces, ec2_interface_calls, ec2_attached, ec2_endpoints,
+                   ec2_instances, ec2_volumes, ec2_rules, ec2_dependencies, ec2_describing, ec2_launch, autoscaling,
                    autoscaling_detached, autoscaling_processes, iam, load_balancing, load_balancing_calls,
                    load_balancing_classic, s3, secrets_manager):
         module.install()

@@ -4,7 +4,7 @@ from ministack.services import ec2, iam
 
 from ..handlers import before_create, before_update
 from ..words import Refused, as_list, refused
-from . import ec2_managed_interfaces
+from . import ec2_attached, ec2_interfaces, ec2_managed_interfaces
 
 
 def install():
@@ -45,15 +45,22 @@ def launch(data, instance_type, subnet, zone, tags):
     """An instance from a template: in the subnet given, or on the template's own network interface."""
     interface = primary_interface(data)
     record = ec2._network_interfaces.get(interface) if interface else None
+    if record and record["Attachment"]:
+        raise Refused(f"Interface: [{interface}] in use. Launching EC2 instance failed.")
+    within = ec2._subnets.get(subnet)
     profile = data.get("IamInstanceProfile") or {}
     instance = ec2._launch_instances_internal(
         image_id=data.get("ImageId", ""), instance_type=instance_type, count=1,
         subnet_id=record["SubnetId"] if record else subnet, user_data=data.get("UserData", ""),
         sg_ids=[g["GroupId"] for g in record["Groups"]] if record else _groups(data),
-        requested_private_ip=record["PrivateIpAddress"] if record else None,
+        requested_private_ip=record["PrivateIpAddress"] if record else within and ec2_interfaces.free_address(within),
         iam_profile=_profile(profile) if profile else None,
     )[0]
     instance["Placement"]["AvailabilityZone"] = zone
+    if record:
+        instance["PublicIpAddress"] = ec2_attached.elastic_address(interface)
+    elif within and not ec2_attached.wants_public_address(data, subnet):
+        instance["PublicIpAddress"] = None
     ec2._tags[instance["InstanceId"]] = _with_own_tags(data, tags)
     if record:
         record["Status"] = "in-use"
