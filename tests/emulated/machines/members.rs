@@ -7,16 +7,11 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use super::boot::etcd;
-use super::vpc::{Machine, Vpc, seed, small};
+use super::vpc::{Machine, Vpc, seed, share, small};
 use crate::world::World;
 
-/// Replacements, each with a power cut.
-const REPLACEMENTS: usize = 2;
-
-/// How many of so many this run does.
-fn share(all: usize) -> usize {
-    all
-}
+/// Replacements, each with a power cut, in a run with all of them.
+const REPLACEMENTS: usize = 20;
 
 #[test]
 fn interrupted_replacements_end_well() {

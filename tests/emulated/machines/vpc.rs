@@ -32,6 +32,12 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// How many of so many interruptions this run makes: all of them with `KUBE_CFN_TEST_FULL=1`.
+pub fn share(all: usize) -> usize {
+    let is_full = std::env::var_os("KUBE_CFN_TEST_FULL").is_some_and(|value| value == "1");
+    if is_full { all } else { all.div_ceil(13) }
+}
+
 /// The smallest cluster whose machines have this system's processor.
 pub fn small(name: &str) -> String {
     crate::world::small(name)
