@@ -2,8 +2,8 @@
 
     serve(listener, facts)
 
-`facts` are account, region, zone, instance, address, role (its name), credentials (as sts:AssumeRole answers) and
-user_data (a path). The rules of tokens are AWS's: asked for by PUT with a time to live, refused to what was forwarded.
+`facts` are account, region, zone, instance, address, role (its name), credentials (as sts:AssumeRole answers),
+user_data (a path) and, where it is slow, how many seconds `slow` each answer takes. The rules of tokens are AWS's: asked for by PUT with a time to live, refused to what was forwarded.
 """
 
 import json
@@ -25,6 +25,7 @@ def serve(listener, facts):
     server.socket = listener
     server.tokens = {}
     server.pages = pages(facts)
+    server.slow = facts.get("slow", 0)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
@@ -85,6 +86,7 @@ class Metadata(BaseHTTPRequestHandler):
         return found.get(self.path) or found.get(self.path + "/")
 
     def _answer(self, code, text="", headers=None):
+        time.sleep(self.server.slow)
         body = text.encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
