@@ -3,8 +3,9 @@
     serve(listener, facts)
 
 `facts` are account, region, zone, instance, address, role (its name), credentials (as sts:AssumeRole answers) and
-user_data (a path); image, type, hostname, interface, mac, subnet and vpc (both CIDR blocks) where somebody asks for them.
-The rules of tokens are AWS's: asked for by PUT with a time to live, refused to what was forwarded.
+user_data (a path); image, type, hostname, interface, mac, subnet and vpc (both CIDR blocks) where somebody asks for them;
+`slow` where each answer takes so many seconds. The rules of tokens are AWS's: asked for by PUT with a time to live,
+refused to what was forwarded.
 """
 
 import json
@@ -28,6 +29,7 @@ def serve(listener, facts):
     server.socket = listener
     server.tokens = {}
     server.pages = pages(facts)
+    server.slow = facts.get("slow", 0)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
@@ -116,6 +118,7 @@ class Metadata(BaseHTTPRequestHandler):
         return look_up(self.server.pages, self.path)
 
     def _answer(self, code, text="", headers=None):
+        time.sleep(self.server.slow)
         body = text.encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))

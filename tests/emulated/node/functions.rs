@@ -23,6 +23,7 @@ fn ec2_sh_works_with_the_real_aws_cli() {
     machine.cloud_init();
     the_machine_is_known_from_version_two_of_the_metadata_service(&machine);
     parameters_go_through_a_pipe_and_come_back_whole(&world, &machine);
+    parameters_are_asked_for_at_once(&machine);
     a_volume_is_attached_once_it_is_this_slots_and_free(&world, &machine);
     objects_are_stored_listed_fetched_and_removed(&machine);
     machines_of_the_cluster_are_listed_by_group(&world, &machine);
@@ -31,6 +32,7 @@ fn ec2_sh_works_with_the_real_aws_cli() {
     programs::database(&world, &machine);
     let worker = Machine::worker(&world).instance;
     approval::approves_the_machine_of_the_pool(&machine, &worker);
+    a_slow_metadata_service_is_waited_for(&machine);
 }
 
 /// The value of a parameter below the cluster's path, as AWS keeps it.
@@ -95,6 +97,34 @@ fn parameters_go_through_a_pipe_and_come_back_whole(world: &World, machine: &Mac
             "{line}: {calls}{said}"
         );
     }
+}
+
+fn parameters_are_asked_for_at_once(machine: &Machine) {
+    let before = machine.calls().matches("aws ssm get-").count();
+    let script = r#"
+        export EC2_PREFETCHED=/srv/early EC2_VALUES=/srv/values
+        ec2_prefetch_parameters worker/bootstrap-token state/never cp/sa.key state/etcd-recover-a
+        for n in 1 2; do ec2_parameter worker/bootstrap-token | cmp - /srv/value && echo 'the same'; done
+        code=0; ec2_parameter state/never || code=$?; echo "code ${code}"
+        ec2_parameter cp/sa.key | head -c 10; echo
+        grep -qxF "$(sed -n 3p /srv/value)" /srv/values && echo 'noted'
+        names=(); for n in {1..11}; do names+=("state/${n}"); done
+        ec2_prefetch_parameters "${names[@]}" || ls /srv/early* 2> /dev/null || echo 'none kept'
+    "#;
+    let said = machine.bash(script);
+    let expected = "the same\nthe same\ncode 4\n-----BEGIN\nnoted\nnone kept\n";
+    assert_eq!(said.ends(0).stdout, expected, "{said}");
+    // All at once, the token once more, and too many.
+    let asked = machine.calls().matches("aws ssm get-").count() - before;
+    assert_eq!(asked, 3, "{}", machine.calls());
+}
+
+/// The CLI gives up after a second where it is not given more.
+fn a_slow_metadata_service_is_waited_for(machine: &Machine) {
+    machine.slow_metadata(1.5);
+    let said = machine.bash("ec2_parameter state/etcd-recover-a");
+    assert_eq!(said.ends(0).stdout.lines().count(), 1, "{said}");
+    machine.slow_metadata(0.0);
 }
 
 fn a_volume_is_attached_once_it_is_this_slots_and_free(world: &World, machine: &Machine) {

@@ -162,10 +162,20 @@ impl<'a> Machine<'a> {
 
     /// From now on this port of loopback leads to the one of the tests.
     pub fn reaches(&self, port: u16) {
+        self.fact("ports", |ports| {
+            ports.as_array_mut().expect("a list").push(json!(port))
+        });
+    }
+
+    /// From now on each answer of the metadata service takes this long.
+    pub fn slow_metadata(&self, seconds: f64) {
+        self.fact("slow", |slow| *slow = json!(seconds));
+    }
+
+    fn fact(&self, name: &str, change: impl FnOnce(&mut Value)) {
         let path = self.home.path().join("facts.json");
         let mut facts: Value = serde_json::from_str(&read(&path)).expect("JSON");
-        let ports = facts["ports"].as_array_mut().expect("a list");
-        ports.push(json!(port));
+        change(&mut facts[name]);
         fs::write(path, facts.to_string()).expect("written");
     }
 

@@ -39,40 +39,44 @@ fn with_marks(text: &str) -> String {
     in_one_order(&MARKS.into_iter().fold(text, replaced))
 }
 
-/// What steps say that run beside others: it can be anywhere before the end.
-const BESIDE: [&str; 5] = [
+/// What steps say that run beside others: while they do, and when they fail.
+const BESIDE: [&str; 2] = ["boot: install ", "Image is up to date "];
+const BESIDE_FAILS: [&str; 6] = [
     "time=\"",
     "boot: pull ",
+    "boot: download ",
     "curl: (",
     "ec2: refuse ",
     "boot: attach ",
 ];
 
 /// Steps begin at other times in each run, and those beside others say what they do anywhere in between: that is put
-/// where it has come at the latest, downloads in the order of their names.
+/// where it has come at the latest, in one order.
 fn in_one_order(text: &str) -> String {
     const AFTER: &str = " s after power-on";
-    let (mut lines, mut beside, mut installs): (Vec<String>, Vec<String>, Vec<String>) =
-        Default::default();
+    let starts = |line: &str, starts: &[&str]| starts.iter().any(|start| line.starts_with(start));
+    let (mut lines, mut beside, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     let mut seconds = 20;
     for line in text.lines() {
-        if line.starts_with("boot: install ") {
-            installs.push(line.to_owned());
-            continue;
-        }
-        if BESIDE.iter().any(|start| line.starts_with(start)) {
+        if starts(line, &BESIDE) {
             beside.push(line.to_owned());
             continue;
         }
-        let fails = line.starts_with("boot: attempt ");
-        if fails || line.starts_with("boot: containerd: ") {
-            installs.sort();
-            lines.append(&mut installs);
+        let step = line.split_once(AFTER);
+        if starts(line, &BESIDE_FAILS) && step.is_none() && !line.starts_with("boot: downloads") {
+            failures.push(line.to_owned());
+            continue;
         }
-        if fails {
+        let fails = line.starts_with("boot: attempt ");
+        if fails || starts(line, &["boot: containerd: ", "boot: kubelet: "]) {
+            beside.sort();
             lines.append(&mut beside);
         }
-        let Some((start, rest)) = line.split_once(AFTER) else {
+        if fails {
+            failures.sort_by_key(|line: &String| (line.starts_with("boot: "), line.clone()));
+            lines.append(&mut failures);
+        }
+        let Some((start, rest)) = step else {
             lines.push(line.to_owned());
             continue;
         };
