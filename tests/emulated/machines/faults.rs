@@ -8,7 +8,7 @@ use fastrand::Rng;
 use serde_json::json;
 
 use super::boot::{KEPT, assert_same, etcd};
-use super::vpc::{Machine, Vpc, seed, share, small};
+use super::vpc::{Machine, Vpc, note, seed, share, small};
 use crate::tools::{ask, base_output};
 use crate::world::World;
 
@@ -99,7 +99,7 @@ fn interrupt(slot: &Machine, random: &mut Rng) {
     }
     sleep(Duration::from_millis(random.u64(0..400)));
     let what = random.u8(0..6);
-    println!("{what} after {wanted} lines");
+    note(&format!("{what} after {wanted} lines"));
     match what {
         0..=2 => {
             slot.cut();

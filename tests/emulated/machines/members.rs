@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use super::boot::etcd;
-use super::vpc::{Machine, Vpc, seed, share, small};
+use super::vpc::{Machine, Vpc, note, seed, share, small};
 use crate::world::World;
 
 /// Replacements, each with a power cut, in a run with all of them.
@@ -67,7 +67,7 @@ fn replace(world: &World, slots: &[Machine; 3], random: &mut Rng) {
     let running = world.spawn(&replace);
     sleep(Duration::from_millis(random.u64(0..15_000)));
     let unlucky = &slots[random.usize(0..3)];
-    println!("the power of {} goes", unlucky.instance);
+    note(&format!("the power of {} goes", unlucky.instance));
     unlucky.cut();
     unlucky.on();
     drop(running);

@@ -24,11 +24,20 @@ use crate::world::{World, given};
 /// Where programs of a machine are looked for, as systemd and cloud-init have it.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Shown when a test fails.
+#[expect(
+    clippy::print_stdout,
+    reason = "the test's own output, which cargo shows of a failed test"
+)]
+pub fn note(text: &str) {
+    println!("{text}");
+}
+
 /// The seed of this run's random moments.
 pub fn seed() -> u64 {
     let given = std::env::var("KUBE_CFN_SEED").ok();
     let seed = given.map_or(1, |seed| seed.parse().expect("KUBE_CFN_SEED is a number"));
-    println!("seed {seed}");
+    note(&format!("seed {seed}"));
     seed
 }
 
@@ -77,11 +86,12 @@ pub struct Machine<'a> {
 /// The image that machines start from; none where this system cannot have them.
 fn image() -> Option<PathBuf> {
     let cli = std::env::var("KUBE_CFN_TEST_AWS_CLI").ok()?;
-    let mut make = Command::new(repository("tests/machines/image"));
-    make.arg(repository(".emulator/machines"))
+    let mut program = Command::new(repository("tests/machines/image"));
+    program
+        .arg(repository(".emulator/machines"))
         .arg(given("KUBE_CFN_TEST_TOOLS"))
         .arg(cli);
-    let made = Said::of(&mut make);
+    let made = Said::of(&mut program);
     (made.code != Some(3)).then(|| made.ends(0).stdout.trim_end().into())
 }
 
@@ -127,7 +137,7 @@ impl<'a> Vpc<'a> {
         };
         let ready = made.answer();
         made.port = ready["api"].as_u64().expect("a port");
-        made.cgroups = text(&ready["cgroups"]).to_owned();
+        text(&ready["cgroups"]).clone_into(&mut made.cgroups);
         Some(made)
     }
 
@@ -203,7 +213,7 @@ impl<'a> Vpc<'a> {
         let address = text(&found["PrivateIpAddress"]).to_owned();
         Machine {
             facts: self.facts(&found, &name, slot),
-            files: installed(world, node, self.home.path().join(format!("tree-{name}"))),
+            files: installed(world, node, &self.home.path().join(format!("tree-{name}"))),
             vpc: self,
             instance: id,
             address,
@@ -282,7 +292,7 @@ fn api_server(world: &World) -> ApiServer {
 }
 
 /// The records of the pinned programs, as on an image that has them: the bundle stays as it is.
-fn installed(world: &World, node: &str, tree: PathBuf) -> Value {
+fn installed(world: &World, node: &str, tree: &Path) -> Value {
     let to = tree.to_str().expect("a path");
     world
         .cluster("render", &["--node", node, "--out", to])
