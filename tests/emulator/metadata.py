@@ -118,7 +118,7 @@ class Metadata(BaseHTTPRequestHandler):
         return look_up(self.server.pages, self.path)
 
     def _answer(self, code, text="", headers=None):
-        time.sleep(self.server.slow)
+        time.sleep(getattr(self.server, "slow", 0))
         body = text.encode()
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
