@@ -156,12 +156,6 @@ fn advice(obstacle: &Obstacle, region: &str) -> Vec<Advice> {
 /// How a lock is lifted, or looked at where it can't be.
 fn unlock(thing: Thing, lock: Lock, id: &str, region: &str) -> Vec<Advice> {
     let lift = "lift its protection";
-    let machine = |attribute: &str| {
-        let command = format!(
-            "aws ec2 modify-instance-attribute --region {region} --instance-id {id} --{attribute} Value=false"
-        );
-        vec![(lift, command)]
-    };
     match lock {
         Lock::DeletionProtection if thing == Thing::Database => vec![(
             lift,
@@ -177,8 +171,18 @@ fn unlock(thing: Thing, lock: Lock, id: &str, region: &str) -> Vec<Advice> {
                  --attributes Key=deletion_protection.enabled,Value=false"
             ),
         )],
-        Lock::TerminationProtection => machine("disable-api-termination"),
-        Lock::StopProtection => machine("disable-api-stop"),
+        Lock::TerminationProtection => vec![(
+            lift,
+            format!(
+                "aws ec2 modify-instance-attribute --region {region} --instance-id {id} --disable-api-termination Value=false"
+            ),
+        )],
+        Lock::StopProtection => vec![(
+            lift,
+            format!(
+                "aws ec2 modify-instance-attribute --region {region} --instance-id {id} --disable-api-stop Value=false"
+            ),
+        )],
         Lock::ObjectLock => vec![(
             "see for how long",
             format!("aws s3api get-object-lock-configuration --region {region} --bucket {id}"),
