@@ -68,8 +68,11 @@ class Metadata(unittest.TestCase):
         for path, text in (("meta-data/local-ipv4", "10.0.0.9"), ("meta-data/placement/availability-zone", "eu-west-1a"),
                            ("meta-data/iam/security-credentials/", "node"), ("user-data", "#!/bin/bash\n")):
             self.assertEqual((200, text), self.ask("GET", f"/latest/{path}", **token), path)
-        for path in ("/latest/meta-data/iam/security-credentials/other", "/latest/meta-data/public-ipv4", "/"):
+        for path in ("/latest/meta-data/iam/security-credentials/other", "/latest/meta-data/public-ipv4", "/1.0/user-data"):
             self.assertEqual(404, self.ask("GET", path, **token)[0], path)
+        for path, below in (("/", "2009-04-04\n2021-03-23\nlatest"), ("/latest/meta-data/placement", "availability-zone\nregion"),
+                            ("/2009-04-04/", "user-data\nmeta-data/\ndynamic/")):
+            self.assertEqual((200, below), self.ask("GET", path, **token), path)
         known = json.loads(self.ask("GET", "/latest/meta-data/iam/security-credentials/node", **token)[1])
         self.assertEqual(("Success", "ASIA1", "session"), (known["Code"], known["AccessKeyId"], known["Token"]))
 
