@@ -1,6 +1,7 @@
 //! The node's scripts for etcd on real members with mutual TLS: the start of three, a lost disk, replacing a
 //! member, snapshots and restores, each step interrupted and called again.
 
+mod abandoned;
 mod addresses;
 mod certificates;
 mod interruptions;

@@ -95,6 +95,7 @@ impl World {
             fs::create_dir_all(root.join(directory)).unwrap();
         }
         unpack(&root);
+        write(&root.join("test-process"), &std::process::id().to_string());
         let stand_ins = here().join("tests/offline/etcd/stand-ins");
         place(
             &stand_ins.join("ec2.sh"),

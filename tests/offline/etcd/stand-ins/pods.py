@@ -96,6 +96,11 @@ def end(pid, seconds):
             time.sleep(0.02)
 
 
+def is_abandoned(root):
+    """Whether the test that made the machine is gone, as after a kill: nobody would ever turn it off."""
+    return not pathlib.Path("/proc", (pathlib.Path(root) / "test-process").read_text()).exists()
+
+
 def power_off(root):
     runtime = Runtime(root)
     # Who starts others first.
@@ -103,7 +108,9 @@ def power_off(root):
         file = runtime.run / f"{unit}.pid"
         if file.exists():
             try:
-                os.killpg(int(file.read_text()), signal.SIGKILL)
+                group = int(file.read_text())
+                if group != os.getpgrp():
+                    os.killpg(group, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             file.unlink()
