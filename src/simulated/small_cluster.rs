@@ -63,7 +63,7 @@ pub async fn create(cloud: &Simulated, templates: &[(&str, Value)]) -> Place {
 }
 
 /// Creates one more stack, with what it takes of these outputs. Its own.
-pub async fn add(
+pub(crate) async fn add(
     cloud: &Simulated,
     name: &str,
     template: &Value,
@@ -101,7 +101,7 @@ fn request(name: &str, template: &Value, outputs: &BTreeMap<String, String>) -> 
 }
 
 /// Deletes a stack by its name and waits for it.
-pub async fn delete(cloud: &Simulated, stack: &str) -> LiveStack {
+pub(crate) async fn delete(cloud: &Simulated, stack: &str) -> LiveStack {
     let all = cloud.stacks(Some("canary")).await.unwrap();
     let id = all.into_iter().find(|one| one.name == stack).unwrap().id;
     let token = format!("delete-{}", cloud.writes().len());

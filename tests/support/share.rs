@@ -10,7 +10,8 @@ const PART: u64 = 50;
 /// So many mean something, where there are as many.
 const LEAST: u64 = 6;
 
-fn is_full() -> bool {
+/// Whether all of them are wanted.
+pub fn is_full() -> bool {
     std::env::var_os("KUBE_CFN_TEST_FULL").is_some_and(|value| value == "1")
 }
 

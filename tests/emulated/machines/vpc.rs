@@ -18,11 +18,15 @@ use tempfile::TempDir;
 use crate::apiserver::ApiServer;
 use crate::node::machine::{decoded, instance, repository, role, text};
 use crate::process::Said;
+use crate::share::{is_full, only};
 use crate::tools::{ask, tool};
 use crate::world::{World, given};
 
 /// Where programs of a machine are looked for, as systemd and cloud-init have it.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// One of so many interruptions is made by a run that is not full: each takes a boot.
+const PART: usize = 13;
 
 /// Shown when a test fails.
 #[expect(
@@ -35,16 +39,14 @@ pub fn note(text: &str) {
 
 /// The seed of this run's random moments.
 pub fn seed() -> u64 {
-    let given = std::env::var("KUBE_CFN_SEED").ok();
-    let seed = given.map_or(1, |seed| seed.parse().expect("KUBE_CFN_SEED is a number"));
+    let seed = only().unwrap_or(1);
     note(&format!("seed {seed}"));
     seed
 }
 
-/// How many of so many interruptions this run makes: all of them with `KUBE_CFN_TEST_FULL=1`.
+/// How many of so many interruptions this run makes: all of them with `tests/run --full`.
 pub fn share(all: usize) -> usize {
-    let is_full = std::env::var_os("KUBE_CFN_TEST_FULL").is_some_and(|value| value == "1");
-    if is_full { all } else { all.div_ceil(13) }
+    if is_full() { all } else { all.div_ceil(PART) }
 }
 
 /// The smallest cluster whose machines have this system's processor.

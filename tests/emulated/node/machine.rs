@@ -163,7 +163,7 @@ impl<'a> Machine<'a> {
     /// From now on this port of loopback leads to the one of the tests.
     pub fn reaches(&self, port: u16) {
         self.fact("ports", |ports| {
-            ports.as_array_mut().expect("a list").push(json!(port))
+            ports.as_array_mut().expect("a list").push(json!(port));
         });
     }
 

@@ -209,14 +209,14 @@ impl Machine {
         for line in self.get("srv/calls-by-step").lines() {
             let (step, call) = line.split_once('\t').expect("a step and a call");
             let calls = steps.entry(step.to_owned()).or_default();
-            *calls += &format!("  {call}\n");
+            calls.extend(["  ", call, "\n"]);
         }
         let mut text = steps
             .remove("")
             .unwrap_or_default()
             .replace("  cfn-signal", "\n  cfn-signal");
         for (step, calls) in steps {
-            text += &format!("\n{step}\n{calls}");
+            text.extend(["\n", &step, "\n", &calls]);
         }
         text
     }

@@ -171,12 +171,12 @@ fn a_download_that_ends_early_is_fetched_again() {
 #[test]
 fn a_full_disk_puts_no_half_file_in_place() {
     let (_, machine) = slot();
-    let script = r#"
+    let script = r"
         mkdir /tmp/small; /usr/bin/mount -t tmpfs -o size=16k tmpfs /tmp/small
         put /tmp/small/file 644 <<< old
         if /usr/bin/head -c 100000 /dev/zero | put /tmp/small/file 644; then echo 'put says that it is done'; fi
         cat /tmp/small/file; ls /tmp/small
-    "#;
+    ";
     let done = functions(&machine, script);
     assert_eq!(text(&done.stdout), "old\nfile\n", "{}", text(&done.stderr));
 }

@@ -77,7 +77,7 @@ impl Trial<'_> {
     fn retain(&self, name: &str) {
         let design = self.things.design;
         let all = design.stacks.iter().find(|stack| stack.name == name);
-        for (id, of_type) in all.into_iter().flat_map(|stack| stack.resources()) {
+        for (id, of_type) in all.into_iter().flat_map(kube_cfn::stacks::Stack::resources) {
             let is_wanted = match of_type {
                 "AWS::EC2::NatGateway" | "AWS::EC2::EIP" | "AWS::RDS::DBInstance" => true,
                 _ => name.ends_with("-network") || design.left.contains(&id),
