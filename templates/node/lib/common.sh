@@ -68,10 +68,11 @@ await() {
 put() {
   local path="$1" mode="$2"
   mkdir -p "$(dirname "${path}")" || return 1
-  (umask 077 && cat > "${path}.new") && chmod "${mode}" "${path}.new" || {
+  if ! (umask 077 && cat > "${path}.new") || ! chmod "${mode}" "${path}.new"; then
     rm -f "${path}.new"
+    echo "kube-cfn: write ${path}: it could not be written; see df" >&2
     return 1
-  }
+  fi
   if cmp -s "${path}.new" "${path}"; then
     chmod "${mode}" "${path}" || return 1
     rm -f "${path}.new"

@@ -123,10 +123,9 @@ store_certificate() {
   key="$(< "${FIRST_KEY}")"
   # Whole on the disk before it has its name.
   put "${whole}" 600 <<< "$1"$'\n'"${key}" && mv -f "${whole}" "${pair}" && ln -sfn "${pair}" "${updated}" \
-    && mv -fT "${updated}" "${CERTIFICATE}" && sync "${KUBELET_PKI}" || {
-    WHY="its certificate could not be written into ${KUBELET_PKI}; see df"
-    return 1
-  }
+    && mv -fT "${updated}" "${CERTIFICATE}" && sync "${KUBELET_PKI}" && return
+  WHY="its certificate could not be written into ${KUBELET_PKI}; see df"
+  return 1
 }
 
 # A worker may boot before the control plane has made the first token.
