@@ -37,7 +37,7 @@ class Holding:
             call, holds = _call(scope, body), self._accounts.facts(account)["holds"]
             if call is None or call in self._made.setdefault(account, set()):
                 return await app(scope, again, send)
-            # One at a time: whoever calls meanwhile is killed too, and makes its call again.
+            # One at a time: who calls meanwhile is killed too, and makes its call again.
             if self._held.get(account):
                 return await _gone(receive)
             self._made[account].add(call)

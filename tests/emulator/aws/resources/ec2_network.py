@@ -36,6 +36,7 @@ def install():
     before_delete("AWS::EC2::Subnet", _subnet_is_empty)
     before_delete("AWS::EC2::SecurityGroup", _group_is_unused)
     before_delete("AWS::EC2::VPCGatewayAttachment", _gateway_is_unused)
+    before_delete("AWS::EC2::InternetGateway", _gateway_is_detached)
     for direction, ports in (("Ingress", "IpPermissions"), ("Egress", "IpPermissionsEgress")):
         register(f"AWS::EC2::SecurityGroup{direction}", _rule_creator(ports), _rule_deleter(ports),
                  update=_rule_updater(ports))
@@ -82,6 +83,11 @@ def _subnet_fits(properties):
 
 def _vpc_is_empty(vpc_id):
     _await_unused(lambda: dependencies.of_vpc(vpc_id), f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
+
+
+def _gateway_is_detached(gateway_id):
+    _await_unused(lambda: ec2._internet_gateways.get(gateway_id, {}).get("Attachments"),
+                  f"The internetGateway '{gateway_id}' has dependencies and cannot be deleted.")
 
 
 def _subnet_is_empty(subnet_id):
