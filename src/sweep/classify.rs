@@ -68,6 +68,12 @@ pub(super) fn vpcs_of_stacks<'a>(cluster: &str, lists: &'a Lists) -> BTreeSet<&'
         .collect()
 }
 
+/// Whether an id is among physical ids. A key's is the end of its ARN.
+fn contains(physical_ids: &BTreeSet<String>, id: &str) -> bool {
+    let key = || id.split_once(":key/").map(|(_, key)| key);
+    physical_ids.contains(id) || key().is_some_and(|key| physical_ids.contains(key))
+}
+
 /// Whether AWS says that a resource is on its way to its end.
 pub(super) fn is_ending(resource: &OutsideResource) -> bool {
     matches!(
@@ -138,15 +144,18 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether a living stack has a resource of this physical id. A key's is the end of its ARN.
+    /// Whether a living stack has a resource of this physical id.
     fn has(&self, id: &str) -> bool {
-        let key = || id.split_once(":key/").map(|(_, key)| key);
-        let resources = &self.scope.resources;
-        resources.contains(id) || key().is_some_and(|key| resources.contains(key))
+        contains(&self.scope.resources, id)
     }
 
+    /// Whether a living stack made it, and has not left it.
     fn is_tagged_by_stack(&self, resource: &OutsideResource) -> bool {
-        stack_id(resource).is_some_and(|stack| self.scope.stacks.contains(stack))
+        let left = &self.scope.left;
+        // An address is in its stack by the address itself.
+        let is_left = contains(left, &resource.id)
+            || (resource.description.as_deref()).is_some_and(|ip| left.contains(ip));
+        !is_left && stack_id(resource).is_some_and(|stack| self.scope.stacks.contains(stack))
     }
 
     fn of_stack_or_tags(&self, resource: &OutsideResource) -> Place {

@@ -11,6 +11,8 @@ use crate::stacks::StackKind;
 
 const VPC: &str = "AWS::EC2::VPC";
 const DATABASE: &str = "AWS::RDS::DBInstance";
+/// The status of a resource that a deletion retained: by its policy, which no template here has, or because somebody said so.
+const SKIPPED: &str = "DELETE_SKIPPED";
 /// The network stack's output with its VPC.
 const VPC_OUTPUT: &str = "VpcId";
 
@@ -40,6 +42,8 @@ pub struct Scope {
     pub stacks: BTreeSet<String>,
     /// Physical ids of their resources.
     pub resources: BTreeSet<String>,
+    /// Physical ids of what they have left already, while other resources of them could not be deleted.
+    pub left: BTreeSet<String>,
     /// What of them can be locked.
     pub held: Vec<Held>,
 }
@@ -76,9 +80,13 @@ impl Scope {
             if stack.kind == StackKind::Network.to_string() {
                 scope.asked.vpc = vpc(stack, &resources);
             }
-            for resource in resources.into_iter().filter(is_there) {
-                scope.held.extend(lockable(stack, &resource));
-                scope.resources.extend(resource.physical_id);
+            for resource in resources {
+                if is_there(&resource) {
+                    scope.held.extend(lockable(stack, &resource));
+                    scope.resources.extend(resource.physical_id);
+                } else if resource.status.as_str() == SKIPPED {
+                    scope.left.extend(resource.physical_id);
+                }
             }
         }
         Ok(scope)
@@ -99,15 +107,8 @@ fn lockable(stack: &LiveStack, resource: &LiveResource) -> Option<Held> {
     })
 }
 
-/// Whether a stack has a resource. A database that it has left already, while other resources of it could not be deleted, keeps
-/// the network from now on.
 fn is_there(resource: &LiveResource) -> bool {
-    let is_database = resource.resource_type == DATABASE;
-    match resource.status.as_str() {
-        "DELETE_COMPLETE" => false,
-        "DELETE_SKIPPED" => !is_database,
-        _ => true,
-    }
+    !["DELETE_COMPLETE", SKIPPED].contains(&resource.status.as_str())
 }
 
 /// The VPC of the network stack. Its output stays when the VPC is deleted and the rest could not be: the resource counts

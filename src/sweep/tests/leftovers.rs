@@ -56,6 +56,30 @@ fn parts_of_a_network_go_only_with_the_tag_of_cloudformation() {
     }
 }
 
+/// A stack in `DELETE_FAILED` lists what it has left, and CloudFormation's tag still names it.
+#[test]
+fn what_a_living_stack_has_left_is_outside_it() {
+    let mut tags = LEFT;
+    tags[1].1 = "network";
+    tags[2].1 = STACK;
+    let nat = here(K::NatGateway, "nat-9", &tags);
+    let address = described(resource(K::Address, "eipalloc-9", &tags), "198.51.100.7");
+    let lists = lists(vec![nat, address]);
+    assert_eq!(classify(&scope(), &lists), []);
+    let mut scope = scope();
+    scope.left = ["nat-9", "198.51.100.7"].map(str::to_owned).into();
+    let found = classify(&scope, &lists);
+    assert_eq!(
+        ids(&found),
+        ["eipalloc-9", "nat-9"].map(str::to_owned).into()
+    );
+    assert!(
+        found
+            .iter()
+            .all(|one| one.becomes(false) == Disposition::Removed)
+    );
+}
+
 #[test]
 fn vpc_and_address_of_a_living_stack_are_not_listed() {
     let mut scope = scope();

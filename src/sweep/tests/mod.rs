@@ -57,6 +57,7 @@ fn scope() -> Scope {
         },
         stacks: [STACK.to_owned()].into(),
         resources: resources.map(str::to_owned).into(),
+        left: BTreeSet::new(),
         held: Vec::new(),
     }
 }

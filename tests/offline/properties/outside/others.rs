@@ -90,7 +90,7 @@ impl Trial<'_> {
 
     /// Somebody deletes stacks with the console, in the order of an earlier version of this tool, or some of them; what is
     /// in use fails. Sometimes something is retained.
-    pub async fn delete_in_console(&self, rng: &mut Rng, may_retain: bool) {
+    pub async fn delete_in_console(&self, rng: &mut Rng) {
         let cluster = self.cluster().to_owned();
         let mut names: Vec<String> = self
             .things
@@ -108,8 +108,7 @@ impl Trial<'_> {
         names.sort_by_key(late);
         let count = rng.usize(1..=names.len());
         for name in names.into_iter().take(count) {
-            // What a stack retains that can't be deleted counts as its own until it is gone.
-            if rng.bool() && may_retain {
+            if rng.bool() {
                 self.retain(&name);
             }
             let stack = name.clone();

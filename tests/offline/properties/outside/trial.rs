@@ -130,13 +130,12 @@ pub async fn play(
     let parameter = parameter_path(design.cluster) + "/x";
     let put = cloud.put_parameter_if_absent(&parameter, "y").await;
     put.map_err(|error| error.to_string())?;
-    let fails = rng.u8(..4) == 0;
-    if fails {
+    if rng.u8(..4) == 0 {
         fail_once(rng, cloud, design);
     }
     cloud.sleep(Duration::from_secs(rng.u64(1..600))).await;
     if rng.u8(..3) == 0 {
-        trial.delete_in_console(rng, !fails).await;
+        trial.delete_in_console(rng).await;
     }
     for number in 0..TROUBLED {
         // Milder than elsewhere: looks that fail end a run before it has begun.
