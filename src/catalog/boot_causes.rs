@@ -204,8 +204,11 @@ fn end(line: &str) -> Option<(BootState, Option<&str>, &str)> {
     Some((BootState::Failed, None, text))
 }
 
-/// The text with the line that it refers to: the nearest one before it that says something.
+/// The text with the line that it refers to: the nearest one that says something before the text was said first. Steps run at
+/// the same time, so what others said since then may stand before the end of the attempt.
 fn with_line_above(text: &str, attempt: &[&str]) -> String {
+    let said = attempt.iter().position(|line| line.contains(text));
+    let attempt = &attempt[..said.unwrap_or(attempt.len())];
     let says = |line: &&&str| {
         !line.trim().is_empty() && !line.contains(ATTEMPT) && !line.contains(ELSEWHERE)
     };

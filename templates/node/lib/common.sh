@@ -49,14 +49,14 @@ attempt() {
   return 1
 }
 
-# await SECONDS COMMAND...: until the command succeeds: looks every second at first, then every five.
+# await SECONDS COMMAND...: until the command succeeds: looks every second at first, then every ten.
 await() {
   local left="$1" looks=0 pause=1
   shift
   until "$@"; do
     [ "${left}" -gt 0 ] || return 1
     looks=$((looks + 1))
-    [ "${looks}" -lt 30 ] || pause=5
+    [ "${looks}" -lt 30 ] || pause=10
     sleep "${pause}"
     left=$((left - pause))
   done

@@ -22,11 +22,11 @@ check_slot() {
     || fail "boot as control-plane node ${SLOT}: its address is ${want}, this machine has ${ADDRESS}; is its interface attached?"
 }
 
-# Every parameter that this boot will read, at most ten, after the volume is attached: what says whether it may be
-# formatted is not older than that.
+# The parameters that this boot reads before etcd runs, at most ten, after the volume is attached: what says whether it may
+# be formatted is not older than that.
 prefetch_parameters() {
   local name
-  local -a names=("state/etcd-recover-${SLOT}" state/etcd-token state/etcd-initialized worker/bootstrap-token)
+  local -a names=("state/etcd-recover-${SLOT}" state/etcd-token state/etcd-initialized)
   for name in ca etcd-ca front-proxy-ca; do
     has_authority "${name}" || names+=("cp/${name}.key")
   done
@@ -35,7 +35,7 @@ prefetch_parameters() {
   done
   [ -s "${ENCRYPTION}" ] || names+=(cp/encryption.yaml)
   # Each is asked for by itself then, and named where that fails.
-  ec2_prefetch_parameters "${names[@]}" || say 'the parameters are read one by one: see the line above'
+  ec2_prefetch_parameters "${names[@]}" || say 'the parameters are read one by one: not all were answered at once'
 }
 
 # read_secret NAME: its value in SECRET.
@@ -268,7 +268,7 @@ boot_control_plane() {
   register
   step 'token and units'
   beside token make_bootstrap_token
-  mark_initialized
   finish token
   start_units
+  mark_initialized
 }

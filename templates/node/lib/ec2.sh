@@ -69,11 +69,12 @@ ec2_try_attach() {
 
 # ec2_prefetch_parameters NAME...: asks for up to ten at once, which takes no longer than asking for one. ec2_parameter
 # hands each of them out once, and asks again the next time. Keeps them in the file that EC2_PREFETCHED names: in memory,
-# for root alone. Needs jq.
+# for root alone. Says nothing when it fails: each is asked for by itself then, and that says why. Needs jq.
 ec2_prefetch_parameters() {
   rm -f "${EC2_PREFETCHED}" "${EC2_PREFETCHED}.taken"
   (umask 077 && AWS_MAX_ATTEMPTS=2 aws ssm get-parameters --names "${@/#//kube-cfn/${NODE_CLUSTER}/}" --with-decryption \
-    --query '{found: Parameters[].[Name, Value], missing: InvalidParameters}' --output json > "${EC2_PREFETCHED}.new") || {
+    --query '{found: Parameters[].[Name, Value], missing: InvalidParameters}' --output json \
+    > "${EC2_PREFETCHED}.new" 2> /dev/null) || {
     rm -f "${EC2_PREFETCHED}.new"
     return 1
   }
@@ -129,10 +130,10 @@ ec2_put_parameter() {
     --type SecureString --key-id "alias/kube-cfn/${NODE_CLUSTER}" --overwrite --output text > /dev/null
 }
 
-# Notes a parameter's value in the file that EC2_VALUES names, if any: a log that leaves the machine must
-# not contain it.
+# Notes a parameter's value in the file that EC2_VALUES names, as long as there is one: a log that leaves the machine must
+# not contain it. What outlives its boot must not make the file again.
 ec2_track_value() {
-  [ -z "${EC2_VALUES:-}" ] || printf '%s\n' "$1" >> "${EC2_VALUES}"
+  [ ! -e "${EC2_VALUES:-}" ] || (umask 077 && printf '%s\n' "$1" >> "${EC2_VALUES}")
 }
 
 # ec2_fetch KEY FILE

@@ -2,7 +2,8 @@
 # The steps of a boot: what each takes, and those that run at the same time. Sourced, after common.sh; does nothing by
 # itself. Times are those of the kernel, which begin when the machine is switched on.
 
-STEPS=/run/kube-cfn/steps
+# What steps leave for `finish`: another boot may wait for this one, and be interrupted meanwhile.
+STEPS="/run/kube-cfn/steps.$$"
 # The step that runs, when it began, and what the steps before it took. Programs have the name in their environment: what
 # traces them (tests/node does) can tell steps that run at the same time apart.
 export STEP=''
@@ -24,10 +25,10 @@ seconds() {
   printf '%d.%d\n' "$(($1 / 10))" "$(($1 % 10))"
 }
 
-# Before the first step: forgets the steps of another attempt.
+# Before the first step, when no other boot runs: removes what a killed one left.
 begin_boot() {
   BOOT_BEGAN="$(tenths)"
-  rm -rf "${STEPS}"
+  rm -rf /run/kube-cfn/steps.*
   mkdir -p "${STEPS}"
 }
 
@@ -49,15 +50,19 @@ say_steps() {
   say "boot took $(seconds "$(($(tenths) - BOOT_BEGAN))") s: ${TOOK}; at the same time: ${TOOK_BESIDE:-nothing}"
 }
 
-# beside NAME COMMAND...: runs a step at the same time as what follows, until `finish NAME`.
+# beside NAME COMMAND...: runs a step at the same time as what follows, until `finish NAME`. It has a process group of its
+# own: what it has started ends with it, or it would keep boot's lock. A step of a step is in the group of that.
 beside() {
   local name="$1"
   shift
+  [ "${BASHPID}" != "$$" ] || set -m
   run_beside "${name}" "$@" &
+  set +m
   BESIDE["${name}"]=$!
 }
 
 run_beside() {
+  set +m
   STEP="$1" STEP_BEGAN="$(tenths)" REASON='' REASON_CODE=''
   shift
   trap note_end EXIT
@@ -77,23 +82,24 @@ note_end() {
 
 # finish NAME...: waits for these steps. Where one has failed, this program ends as if it had failed here.
 finish() {
-  local name took status
+  local name took code reason status
   for name in "$@"; do
-    status=0 took=''
+    status=0 took='' code='' reason=''
     wait "${BESIDE["${name}"]}" || status=$?
-    unset 'BESIDE["${name}"]'
-    read -r took REASON_CODE REASON < "${STEPS}/${name}" || true
+    read -r took code reason < "${STEPS}/${name}" || true
     if [ "${status}" -ne 0 ]; then
-      [ -n "${REASON}" ] || REASON="the step ${name} ended with exit code ${status}, see journalctl -u kube-cfn-boot"
-      [ "${REASON_CODE:--}" != - ] || REASON_CODE=other
+      REASON="${reason:-the step ${name} ended with exit code ${status}, see journalctl -u kube-cfn-boot}"
+      REASON_CODE="${code:-other}"
+      [ "${REASON_CODE}" != - ] || REASON_CODE=other
       exit "${status}"
     fi
+    unset 'BESIDE["${name}"]'
     TOOK_BESIDE+="${TOOK_BESIDE:+, }${name} ${took}"
   done
 }
 
-# At the end of a boot: ends what still runs, after a failure. What that has started keeps boot's lock until it ends.
+# At the end of a boot: ends what still runs, after a failure.
 end_steps() {
   rm -rf "${STEPS}"
-  [ "${#BESIDE[@]}" -eq 0 ] || kill "${BESIDE[@]}" 2> /dev/null
+  [ "${#BESIDE[@]}" -eq 0 ] || kill -- "${BESIDE[@]/#/-}" 2> /dev/null
 }

@@ -10,7 +10,7 @@ prefetch_parameters() {
   has_certificate || names+=(worker/bootstrap-token)
   [ "${#names[@]}" -gt 0 ] || return 0
   # Each is asked for by itself then, and named where that fails.
-  ec2_prefetch_parameters "${names[@]}" || say 'the parameters are read one by one: see the line above'
+  ec2_prefetch_parameters "${names[@]}" || say 'the parameters are read one by one: not all were answered at once'
 }
 
 fetch_authority() {

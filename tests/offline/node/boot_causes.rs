@@ -51,12 +51,14 @@ const BESIDE_FAILS: [&str; 6] = [
 ];
 
 /// Steps begin at other times in each run, and those beside others say what they do anywhere in between: that is put
-/// where it has come at the latest, in one order.
+/// where it has come at the latest, in one order. Why one failed is put where it has come at the earliest: before what
+/// other steps say meanwhile.
 fn in_one_order(text: &str) -> String {
     const AFTER: &str = " s after power-on";
     let starts = |line: &str, starts: &[&str]| starts.iter().any(|start| line.starts_with(start));
     let (mut lines, mut beside, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     let mut seconds = 20;
+    let mut meanwhile = None;
     for line in text.lines() {
         if starts(line, &BESIDE) {
             beside.push(line.to_owned());
@@ -71,10 +73,12 @@ fn in_one_order(text: &str) -> String {
         if fails || starts(line, &["boot: containerd: ", "boot: kubelet: "]) {
             beside.sort();
             lines.append(&mut beside);
+            meanwhile.get_or_insert(lines.len());
         }
         if fails {
             failures.sort_by_key(|line: &String| (line.starts_with("boot: "), line.clone()));
-            lines.append(&mut failures);
+            let at = meanwhile.take().unwrap_or(lines.len());
+            lines.splice(at..at, failures.drain(..));
         }
         let Some((start, rest)) = step else {
             lines.push(line.to_owned());
