@@ -35,10 +35,15 @@ def _release_address(public_ip, _properties):
     address = _by_ip(public_ip)
     if address is None:
         return
-    gateways = (a for nat in ec2._nat_gateways.values() if nat["State"] != "deleted" for a in nat["_allocations"])
+    gateways = (a for nat in ec2._nat_gateways.values() if nat["State"] != "deleted" for a in allocations(nat))
     if address["AssociationId"] or address["AllocationId"] in gateways:
         raise refused("Ec2", f"Address {public_ip} is in use.")
     del ec2._addresses[address["AllocationId"]]
+
+
+def allocations(gateway):
+    """The addresses of a NAT gateway, also of one that EC2's own call made."""
+    return gateway.get("_allocations") or [one for one in [gateway.get("AllocationId")] if one]
 
 
 def _by_ip(public_ip):

@@ -11,6 +11,7 @@ from ministack.services import ec2
 from .. import releases
 from . import ec2_dependencies as dependencies
 from . import ec2_managed_interfaces
+from .ec2_addresses import allocations
 from .ec2_describing import Kind, describer
 
 # AWS seconds; `natsEnd` of an account has real seconds.
@@ -63,14 +64,10 @@ def _gateways():
     return [one for one in ec2._nat_gateways.values() if one["State"] != "deleted"]
 
 
-def _allocations(gateway):
-    return gateway.get("_allocations") or [one for one in [gateway.get("AllocationId")] if one]
-
-
 def _address_in_use(params):
     releases.settle()
     allocation = ec2._p(params, "AllocationId")
-    used = {one for gateway in _gateways() for one in _allocations(gateway)}
+    used = {one for gateway in _gateways() for one in allocations(gateway)}
     if allocation in used or ec2._addresses.get(allocation, {}).get("AssociationId"):
         return ec2._error("InvalidIPAddress.InUse",
                           f"The address with allocation id [{allocation}] cannot be released as it is in use.", 400)
@@ -117,7 +114,7 @@ def _show_nat(one):
     name = one["NatGatewayId"]
     interfaces = [record["NetworkInterfaceId"] for record in ec2._network_interfaces.values() if record.get("_owner") == name]
     shown = ""
-    for number, allocation in enumerate(_allocations(one)):
+    for number, allocation in enumerate(allocations(one)):
         at = f"<networkInterfaceId>{interfaces[number]}</networkInterfaceId>" if number < len(interfaces) else ""
         public_ip = ec2._addresses.get(allocation, {}).get("PublicIp", "")
         shown += f"<item><allocationId>{allocation}</allocationId>{at}<publicIp>{public_ip}</publicIp></item>"
@@ -137,7 +134,7 @@ def _address_facts(one):
 
 
 def _show_address(one):
-    gateway = next((nat for nat in _gateways() if one["AllocationId"] in _allocations(nat)), None)
+    gateway = next((nat for nat in _gateways() if one["AllocationId"] in allocations(nat)), None)
     owner = gateway and gateway["NatGatewayId"]
     interface = one.get("NetworkInterfaceId") or next(
         (record["NetworkInterfaceId"] for record in ec2._network_interfaces.values() if owner and record.get("_owner") == owner), None)
