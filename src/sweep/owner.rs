@@ -19,6 +19,8 @@ pub enum Owner {
     Earlier,
     /// Kubernetes made it for this cluster, and has no object for it any more.
     Released,
+    /// Kubernetes made it for this cluster or an earlier one of the same name: what would tell is gone.
+    ThisOrEarlier,
     /// Somebody else put it into the VPC.
     Foreign,
     /// It may be the cluster's or somebody else's: another cluster of the same name may be there, or what would say it could
@@ -54,6 +56,13 @@ pub enum Purpose {
     Database(String),
     /// Its description.
     Text(String),
+}
+
+impl Owner {
+    /// Whether it is a volume with the cluster's tags that may be no volume of this cluster: `--delete-volumes` keeps it.
+    pub fn is_past(self) -> bool {
+        matches!(self, Self::Earlier | Self::Released | Self::ThisOrEarlier)
+    }
 }
 
 impl Disposition {

@@ -1,5 +1,5 @@
-//! Volumes with the cluster's tags that this cluster does not use: they are of an earlier cluster of the same name, or
-//! Kubernetes has let go of them. `--delete-volumes` is no consent to their loss.
+//! Volumes with the cluster's tags that this cluster does not use: they are of an earlier cluster of the same name, or may be,
+//! or Kubernetes has let go of them. `--delete-volumes` is no consent to their loss.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +12,21 @@ use crate::cloud::LiveStack;
 use crate::cloud::outside::OutsideKind;
 use crate::stacks::StackKind;
 
-/// When the cluster began: its first stacks are older than anything that Kubernetes made for it. `None` where none of them is
-/// left.
+/// When the cluster began: both its first stacks are older than anything that Kubernetes made for it. `None` where one of them
+/// is gone.
 pub fn began(stacks: &[LiveStack]) -> Option<Timestamp> {
-    let first = [StackKind::Base, StackKind::Network].map(|kind| kind.to_string());
-    let first = stacks.iter().filter(|stack| first.contains(&stack.kind));
-    first.map(|stack| stack.created).min()
+    let created = |kind: StackKind| {
+        let kind = kind.to_string();
+        let stack = stacks.iter().find(|stack| stack.kind == kind);
+        stack.map(|stack| stack.created)
+    };
+    let (base, network) = created(StackKind::Base).zip(created(StackKind::Network))?;
+    Some(base.max(network))
 }
 
 impl Inventory {
     /// Says of each volume that Kubernetes made whether it is this cluster's: by its objects where its API answers, else by the
-    /// time.
+    /// time. Where nothing says it, it may be an earlier one's.
     pub fn tell_past_volumes(&mut self, began: Option<Timestamp>, kubernetes: &Seen) {
         let known: Option<BTreeSet<&str>> = match kubernetes {
             Seen::Objects(Objects { volumes, .. }) => {
@@ -35,14 +39,16 @@ impl Inventory {
             found.resource.kind == OutsideKind::Volume && found.owner == Owner::Kubernetes
         };
         for found in self.found.iter_mut().filter(is_volume) {
-            let created = found.resource.created;
-            let is_earlier = created
+            let is_earlier = found
+                .resource
+                .created
                 .zip(began)
-                .is_some_and(|(created, began)| created < began);
+                .map(|(created, began)| created < began);
             found.owner = match &known {
                 Some(known) if known.contains(found.resource.id.as_str()) => continue,
-                Some(_) | None if is_earlier => Owner::Earlier,
+                Some(_) | None if is_earlier == Some(true) => Owner::Earlier,
                 Some(_) => Owner::Released,
+                None if is_earlier.is_none() => Owner::ThisOrEarlier,
                 None => continue,
             };
             found.disposition = Disposition::of(found, false);
@@ -52,7 +58,10 @@ impl Inventory {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::cloud::StackStatus;
     use crate::cloud::outside::OutsideResource;
     use crate::sweep::Found;
     use crate::sweep::kubernetes::{Volume, VolumeSource};
@@ -114,12 +123,38 @@ mod tests {
 
     #[test]
     fn volume_made_before_the_cluster_is_an_earlier_ones() {
-        use Owner::{Earlier, Kubernetes};
+        use Owner::{Earlier, Kubernetes, ThisOrEarlier};
         let silent = Seen::Silent("no answer".to_owned());
         for seen in [Seen::NoApi, silent] {
-            assert_eq!(owners(Some("05"), &seen), [Earlier, Kubernetes, Kubernetes]);
-            assert_eq!(owners(None, &seen), [Kubernetes; 3]);
+            let dated = owners(Some("05"), &seen);
+            assert_eq!(dated, [Earlier, Kubernetes, ThisOrEarlier]);
+            assert_eq!(owners(None, &seen), [ThisOrEarlier; 3]);
         }
+    }
+
+    #[test]
+    fn cluster_began_when_both_its_first_stacks_were_there() {
+        let stack = |kind: StackKind, day| LiveStack {
+            id: kind.to_string(),
+            name: format!("canary-{kind}"),
+            cluster: "canary".to_owned(),
+            kind: kind.to_string(),
+            status: StackStatus::from("CREATE_COMPLETE"),
+            reason: None,
+            parameters: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            termination_protection: false,
+            created: at(day),
+            updated: None,
+        };
+        let base = stack(StackKind::Base, "02");
+        let network = stack(StackKind::Network, "05");
+        let later = stack(StackKind::Edge, "07");
+        let all = [network.clone(), base.clone(), later.clone()];
+        assert_eq!(began(&all), Some(at("05")));
+        assert_eq!(began(&[base, later.clone()]), None);
+        assert_eq!(began(&[network, later]), None);
     }
 
     #[test]

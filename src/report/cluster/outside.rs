@@ -77,7 +77,11 @@ impl OutsideView {
         };
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
-            Owner::Kubernetes | Owner::Stack | Owner::Earlier | Owner::Released => true,
+            Owner::Kubernetes
+            | Owner::Stack
+            | Owner::Earlier
+            | Owner::Released
+            | Owner::ThisOrEarlier => true,
             Owner::Foreign | Owner::Unclear => false,
         };
         let holds = |found: &&Found| is_network_stuck && found.row().holds_network;

@@ -8,7 +8,7 @@ use crate::forecast::prices::Prices;
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps, left, of_volume, upkeep};
 use crate::sweep::kinds::End;
 use crate::sweep::kubernetes::{Objects, Volume, VolumeSource};
-use crate::sweep::{Disposition, Found, Owner, Purpose, Seen};
+use crate::sweep::{Disposition, Found, Purpose, Seen};
 
 /// Everything, sorted by what becomes of it.
 pub(super) struct Contents<'a> {
@@ -86,7 +86,7 @@ impl<'a> Contents<'a> {
             Disposition::Kept | Disposition::Untouched if is_volume && goes_with_claim => {
                 self.lost_volumes.push(disk(found, of_cluster, view, cost));
             }
-            Disposition::Kept if matches!(found.owner, Owner::Earlier | Owner::Released) => {
+            Disposition::Kept if found.owner.is_past() => {
                 self.past_volumes.push(disk(found, of_cluster, view, cost));
             }
             Disposition::Kept if is_volume => {

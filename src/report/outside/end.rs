@@ -40,12 +40,7 @@ pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec
         listed_line(REMAINS, &text)
     }));
     let mut costs = Vec::new();
-    for kind in OutsideKind::ALL {
-        let of_kind: Vec<&Found> = report
-            .kept
-            .iter()
-            .filter(|found| found.resource.kind == kind)
-            .collect();
+    for (kind, of_kind) in by_use(&report.kept) {
         for (at, found) in of_kind.iter().enumerate() {
             let cost = upkeep(&found.resource, region, &prices);
             let mut text = listed_line(REMAINS, &remains_text(found, &cost, retained, &keys));
@@ -65,6 +60,17 @@ pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec
         lines.push(listed_line(REMAINS, &text));
     }
     lines
+}
+
+/// What is kept, by kind; volumes of an earlier cluster apart from those of this one.
+fn by_use(kept: &[Found]) -> impl Iterator<Item = (OutsideKind, Vec<&Found>)> {
+    let groups = OutsideKind::ALL.into_iter();
+    let groups = groups.flat_map(|kind| [(kind, false), (kind, true)]);
+    groups.map(move |(kind, is_past)| {
+        let kept = kept.iter().filter(|found| found.resource.kind == kind);
+        let kept = kept.filter(|found| found.owner.is_past() == is_past);
+        (kind, kept.collect())
+    })
 }
 
 /// Whether what a template announced is not said better by what was found.
@@ -180,7 +186,8 @@ fn remains_text(found: &Found, cost: &Upkeep, retained: &[Retained], all: &[&Fou
         )
     };
     let end = encrypted::end(found, all).unwrap_or_default();
-    listed([name, kept::size_of(resource), money::monthly(cost), of, end])
+    let text = listed([name, kept::size_of(resource), money::monthly(cost), of, end]);
+    text + &kept::past(found)
 }
 
 /// What something is for; nothing where only its tags say whose it is, and of a log group, whose name has its database.
@@ -310,9 +317,12 @@ fn foreign(found: &Found, region: &str) -> String {
     };
     let whose = match found.owner {
         Owner::Unclear => "was not touched, for it is not known whose it is",
-        Owner::Foreign | Owner::Kubernetes | Owner::Stack | Owner::Earlier | Owner::Released => {
-            "is somebody else's and was not touched"
-        }
+        Owner::Foreign
+        | Owner::Kubernetes
+        | Owner::Stack
+        | Owner::Earlier
+        | Owner::Released
+        | Owner::ThisOrEarlier => "is somebody else's and was not touched",
     };
     let text = format!(
         "{} {}{label} {whose}; the network's stack can't be deleted while it is there. Ask \

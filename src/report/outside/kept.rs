@@ -115,7 +115,10 @@ fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
         return;
     }
     let costs = Upkeeps::of(all.iter().map(|disk| &disk.upkeep));
-    let which = if all.len() == 1 {
+    let mut found = all.iter().filter_map(|disk| disk.found);
+    let which = if found.all(|found| found.owner == Owner::ThisOrEarlier) {
+        "not known to be this cluster's"
+    } else if all.len() == 1 {
         "that this cluster does not use"
     } else {
         "which this cluster does not use"
@@ -135,7 +138,7 @@ fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
         page.row(
             6,
             &row(disk, true),
-            &format!("{}{}", tail(disk), past(disk)),
+            &format!("{}{}", tail(disk), disk.found.map(past).unwrap_or_default()),
         );
     }
     more(page, 6, all.len());
@@ -149,11 +152,8 @@ fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
     more(page, 6, all.len());
 }
 
-/// Why a volume is not this cluster's any more.
-fn past(disk: &Disk<'_>) -> String {
-    let Some(found) = disk.found else {
-        return String::new();
-    };
+/// Why a volume is not this cluster's, or may not be.
+pub(super) fn past(found: &Found) -> String {
     match (found.owner, found.resource.created) {
         (Owner::Earlier, Some(created)) => {
             format!(
@@ -161,6 +161,11 @@ fn past(disk: &Disk<'_>) -> String {
                 created.strftime("%Y-%m-%d")
             )
         }
+        (Owner::ThisOrEarlier, Some(created)) => format!(
+            ", made on {}: not known which cluster made it, since its stacks are gone",
+            created.strftime("%Y-%m-%d")
+        ),
+        (Owner::ThisOrEarlier, None) => ": not known which cluster made it".to_owned(),
         (Owner::Released, _) => ", without a PersistentVolume in it".to_owned(),
         (_, _) => String::new(),
     }

@@ -27,7 +27,13 @@ impl<'a> Context<'a> {
                 Place::InStack
             }
             Some(
-                Place::Outside(Owner::Foreign | Owner::Unclear | Owner::Earlier | Owner::Released)
+                Place::Outside(
+                    Owner::Foreign
+                    | Owner::Unclear
+                    | Owner::Earlier
+                    | Owner::Released
+                    | Owner::ThisOrEarlier,
+                )
                 | Place::Elsewhere,
             ) => self.foreign(interface),
             None => self.by_tags(interface),

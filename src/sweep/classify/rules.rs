@@ -28,7 +28,13 @@ impl Context<'_> {
             .collect();
         let outside = groups.iter().find_map(|(_, place)| match place {
             Place::Outside(owner @ (Owner::Kubernetes | Owner::Stack)) => Some(*owner),
-            Place::Outside(Owner::Foreign | Owner::Unclear | Owner::Earlier | Owner::Released)
+            Place::Outside(
+                Owner::Foreign
+                | Owner::Unclear
+                | Owner::Earlier
+                | Owner::Released
+                | Owner::ThisOrEarlier,
+            )
             | Place::InStack
             | Place::Elsewhere => None,
         });

@@ -91,6 +91,7 @@ impl<C> Removal<'_, C> {
         report.kept = inventory
             .found
             .into_iter()
+            .map(|found| wish.as_shown(found))
             .filter(|found| is_kept(found, wish))
             .collect();
         report
@@ -98,6 +99,17 @@ impl<C> Removal<'_, C> {
 }
 
 impl Wish<'_> {
+    /// A later look, without the stacks and the API, can't tell whose a volume is.
+    fn as_shown(self, mut found: Found) -> Found {
+        let resource = &found.resource;
+        if let Some(shown) = self.shown.get(resource.kind, &resource.id)
+            && shown.owner.is_past()
+        {
+            found.owner = shown.owner;
+        }
+        found
+    }
+
     /// Whether somebody agreed to the removal of this.
     pub(super) fn has_consent(self, found: &Found) -> bool {
         let resource = &found.resource;

@@ -44,6 +44,13 @@ fn volume_of_an_earlier_cluster_of_the_name_is_not_deleted() {
     let after = made::list(&world);
     assert!(after.has(&format!("volume {old}")));
     assert!(!after.has(&format!("volume {new}")));
+    // The stacks that were younger are gone.
+    world
+        .cluster("delete", &all)
+        .ends(0)
+        .tells("not known which cluster made it")
+        .tells(&format!("--volume-id {old}"));
+    assert!(made::list(&world).has(&format!("volume {old}")));
 }
 
 #[test]

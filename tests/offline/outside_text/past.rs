@@ -43,6 +43,37 @@ fn past_volumes_are_listed_apart_and_never_lost() {
     assert_eq!(ids("lostVolumes").len(), 3);
 }
 
+#[test]
+fn volumes_are_listed_apart_where_nothing_says_which_cluster_made_them() {
+    let mut case = Case::of(vec![past("vol-0eeeeeeeeeeeeeeee", Owner::ThisOrEarlier)]);
+    case.plan = bare();
+    case.seen = Seen::NoApi;
+    case.delete_volumes = true;
+    check("past-unknown", &case.text());
+    let json = case.json();
+    assert_eq!(json["keptVolumes"][0]["owner"], "thisOrEarlier");
+    assert_eq!(json["lostVolumes"], json!([]));
+}
+
+#[test]
+fn end_lists_volumes_of_an_earlier_cluster_apart() {
+    let report = SweepReport {
+        kept: vec![
+            past("vol-0eeeeeeeeeeeeeeee", Owner::Earlier),
+            volume("vol-0aaaaaaaaaaaaaaaa", 8, "available", "shop/data"),
+        ],
+        ..SweepReport::default()
+    };
+    let lines = outside::remains(&report, &[], REGION);
+    let [own, old, _] = lines.as_slice() else {
+        panic!("{lines:#?}")
+    };
+    let deletes = |text: &str, id: &str| text.contains(&format!("--volume-id {id}"));
+    assert!(deletes(own, "vol-0aaaaaaaaaaaaaaaa") && !own.contains("vol-0eeeeeeeeeeeeeeee"));
+    assert!(deletes(old, "vol-0eeeeeeeeeeeeeeee") && !old.contains("vol-0aaaaaaaaaaaaaaaa"));
+    assert!(old.contains("before this cluster"), "{old}");
+}
+
 fn bucket(contents: Result<BucketContents, String>) -> StateBucket {
     StateBucket {
         name: "canary-base-statebucket-1a2b".to_owned(),
