@@ -125,6 +125,7 @@ async fn foreign_interface_keeps_network_until_it_is_gone() {
             .all(|call| !call.contains("canary-network"))
     );
     assert_eq!(cloud.outside_losses(), []);
+    assert_eq!(report.waiting_for_stacks.len(), 1, "{report:?}");
     let foreign = cloud
         .outside_things()
         .into_iter()
@@ -137,25 +138,6 @@ async fn foreign_interface_keeps_network_until_it_is_gone() {
         "{:?}",
         outcome_lines(&report)
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_goes_last_is_named_where_the_network_stays() {
-    let cloud = TestCloud::standing().await;
-    let interface = cloud.make_interface(&Maker::Somebody, &place(&cloud).await, None);
-    assert!(cloud.retain_resource("canary-base", "StateBucket"));
-    let report = gone(&cloud, "r1", Ok(Vec::new())).await;
-    let waiting = report.outside.waiting.iter();
-    let waiting: Vec<_> = waiting.map(|found| &*found.resource.id).collect();
-    assert_eq!(waiting, ["bucket-1"]);
-    assert_eq!(report.waiting_for_stacks.len(), 1, "{report:?}");
-    let foreign = cloud.outside_things().into_iter();
-    let mut foreign = foreign.filter(|thing| thing.id == interface);
-    assert!(cloud.remove_externally(&foreign.next().expect("the interface")));
-    let report = gone(&cloud, "r2", Ok(Vec::new())).await;
-    assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
-    assert_eq!(report.outside.waiting, []);
-    assert_eq!(report.waiting_for_stacks, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
