@@ -87,6 +87,11 @@ pub async fn delete<C: Cloud + Store + Outside>(
                 end = context.until_end(run.finish(), stop).await;
             }
             run.note_early(&end);
+        } else if matches!(end, RunEnd::Completed) {
+            let path = parameter_path(&plan.cluster);
+            report.waiting_for_stacks.push(format!(
+                "the parameters under {path}/ wait for the last stack; the same command deletes them after that"
+            ));
         }
     }
     report.retained = run.retained.take();

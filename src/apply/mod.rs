@@ -81,6 +81,8 @@ pub struct RunReport {
     pub refused: Option<Blocked>,
     /// Cleanup that failed although every stack is gone: one line each.
     pub unfinished: Vec<String>,
+    /// What a deletion has not come to, as stacks are still there: one line each.
+    pub waiting_for_stacks: Vec<String>,
     /// What a last look at all stacks found otherwise than the run left it: one line each.
     pub changed_since: Vec<String>,
     /// Why that look failed: then nothing is known of the stacks that the run did not follow to their end.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::cluster;
 use super::error::{CommandError, Exit};
-use super::guard::{self, FoundPlace};
+use super::guard::FoundPlace;
 use crate::access::{self, AccessError, CertificateRequest, LifetimeLimits};
 use crate::cloud::{Cloud, Identity, Store};
 pub use crate::common::duration::parse as parse_duration;
@@ -122,13 +123,12 @@ impl<C: Cloud + Store> ClusterRef<'_, C> {
         let name = self.name;
         let found = self.cloud.stacks(Some(name)).await?;
         if found.is_empty() {
-            let what = format!("{name} has no stacks");
             let place = FoundPlace {
                 identity: self.identity,
                 confirmed_by: self.confirmed_by,
                 is_defined: self.is_defined,
             };
-            return Err(guard::not_found(&what, &place, name));
+            return Err(cluster::stacks_not_found(name, &place));
         }
         let edge = StackKind::Edge.to_string();
         let edge = found.into_iter().find(|stack| stack.kind == edge);

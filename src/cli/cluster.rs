@@ -139,8 +139,16 @@ pub async fn no_stacks(
             CommandError::other(format!("{nothing}: {holder} holds the operation lock"))
                 .help(format!("`kube-cfn watch {argument}` follows it"))
         }
-        Ok(None) | Err(_) => guard::not_found(&nothing, place, name),
+        Ok(None) | Err(_) => stacks_not_found(name, place),
     }
+}
+
+/// A cluster without stacks: what they left may be there.
+pub fn stacks_not_found(name: &str, place: &FoundPlace<'_>) -> CommandError {
+    let argument = argument(name, place.identity, place.is_defined);
+    guard::not_found(&format!("{name} has no stacks"), place, name).more_help(format!(
+        "`kube-cfn delete {argument} --plan` shows what its stacks may have left"
+    ))
 }
 
 impl Cluster {
@@ -216,5 +224,38 @@ impl Cluster {
 
     pub fn print_header(&self) {
         session::print_header(&self.name, "", &self.identity);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_cluster_without_stacks_is_shown_by_a_deletion() {
+        let identity = Identity {
+            account: "123456789012".to_owned(),
+            caller: "arn".to_owned(),
+            region: "eu-west-1".to_owned(),
+        };
+        let help = |is_defined| {
+            let place = FoundPlace {
+                identity: &identity,
+                confirmed_by: None,
+                is_defined,
+            };
+            format!("{:?}", stacks_not_found("canary", &place))
+        };
+        assert!(help(true).contains("; `kube-cfn delete canary --plan` shows"));
+        assert!(help(true).contains("`kube-cfn plan canary` shows"));
+        let named = help(false);
+        assert!(
+            named.contains("`kube-cfn delete canary --region eu-west-1 --plan`"),
+            "{named}"
+        );
+        assert!(
+            named.contains("`kube-cfn list --region eu-west-1`"),
+            "{named}"
+        );
     }
 }

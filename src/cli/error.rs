@@ -85,6 +85,15 @@ impl CommandError {
         self
     }
 
+    /// Another help after the first.
+    #[must_use]
+    pub fn more_help(self, help: impl Display) -> Self {
+        match self.help.clone() {
+            Some(first) => self.help(format!("{first}; {help}")),
+            None => self.help(help),
+        }
+    }
+
     /// Puts a sentence first: what was done in spite of the error, or what the error is about.
     #[must_use]
     pub fn context(mut self, first: &str) -> Self {

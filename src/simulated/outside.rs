@@ -158,7 +158,9 @@ fn is_named(resource: &OutsideResource, scope: &OutsideScope) -> bool {
         }
         OutsideKind::DatabaseSnapshot => {
             let prefix = format!("{cluster}-database-snapshot-database-");
-            resource.tag(TAG_CLUSTER) == Some(cluster) || resource.id.starts_with(&prefix)
+            resource.tag(TAG_CLUSTER) == Some(cluster)
+                || resource.id.starts_with(&prefix)
+                || says(&format!("{cluster}-database-database-"))
         }
         _ => {
             resource.tag(&format!("kubernetes.io/cluster/{cluster}")) == Some("owned")

@@ -17,6 +17,7 @@ use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::tags::TAG_STACK;
 use proof::{is_made_by_kubernetes, is_made_by_stack};
 
+pub use interfaces::has_interface;
 pub(super) use interfaces::is_of_balancer;
 pub(super) use proof::{record_of, stack_id};
 pub(super) use rules::group_of_rule;

@@ -14,6 +14,7 @@ mod purpose;
 mod remove;
 mod scope;
 
+pub use classify::has_interface;
 pub use inventory::{Found, Inventory, UnknownKind, look};
 pub use kubernetes::Seen;
 pub use obstacles::{Cause, Going, Obstacle, Obstacles, Thing, Unchecked, obstacles};

@@ -96,6 +96,12 @@ struct Removal<'a, C> {
     network_is_known: bool,
 }
 
+impl<C> Removal<'_, C> {
+    fn is_its_turn(&self, kind: OutsideKind) -> bool {
+        self.turn.is_last || !row(kind).is_last
+    }
+}
+
 impl<C: Cloud + Store + Outside> Removal<'_, C> {
     /// Takes over what the call before came to. What it left counts as gone until it is found.
     fn take_over(&mut self) {
@@ -221,10 +227,6 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         self.is_its_turn(found.resource.kind)
             .then(|| task(found, self.wish))
             .flatten()
-    }
-
-    fn is_its_turn(&self, kind: OutsideKind) -> bool {
-        self.turn.is_last || !row(kind).is_last
     }
 
     /// Begins to remove what nothing has to go before.

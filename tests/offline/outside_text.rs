@@ -869,6 +869,64 @@ fn attached_interface_is_never_advised_to_be_deleted() {
 }
 
 #[test]
+fn interface_of_what_is_named_has_no_line_and_another_says_that_it_goes_along() {
+    let interface = |id: &str, uses: &str, description: &str| {
+        let mut found = foreign(Kind::Interface, id, None, Some(description));
+        found.resource.state = Some("in-use".to_owned());
+        found.resource.uses = ["sg-1".to_owned(), uses.to_owned()].into();
+        found
+    };
+    let balancer = "ELB net/a4f5c6d7e8f90123456789abcdef0123/50dc6c495c0c9188";
+    let report = SweepReport {
+        foreign: vec![
+            interface("eni-1", "i-0ffffeeee11112222", ""),
+            interface("eni-2", "sg-2", balancer),
+            interface("eni-3", "sg-2", "VPC Endpoint Interface vpce-1"),
+            interface("eni-4", "i-other", "AWS Lambda VPC ENI-reports"),
+            foreign(Kind::Machine, "i-0ffffeeee11112222", None, None),
+            foreign(Kind::LoadBalancer, &balancer_arn(), None, None),
+            foreign(Kind::Endpoint, "vpce-1", None, None),
+            foreign(Kind::SecurityGroup, "sg-1", None, None),
+        ],
+        ..SweepReport::default()
+    };
+    let lines = outside::orphans(&report, REGION);
+    let of_interfaces = lines.iter().filter(|line| line.contains("eni-"));
+    let [line] = of_interfaces.collect::<Vec<_>>()[..] else {
+        panic!("{lines:#?}")
+    };
+    assert_eq!(lines.len(), 5);
+    assert!(line.starts_with("!! network interface eni-4 "), "{line}");
+    let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("Ask its owner; it is attached, and goes with that"),
+        "{line}"
+    );
+    assert!(!words.contains("where nobody needs it"), "{line}");
+}
+
+#[test]
+fn what_waits_for_the_last_stack_is_named_without_commands() {
+    let report = SweepReport {
+        waiting: vec![made(Kind::Bucket, "canary-state", None)],
+        ..SweepReport::default()
+    };
+    let lines = outside::orphans(&report, REGION);
+    let [line] = &lines[..] else {
+        panic!("{lines:#?}")
+    };
+    let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.starts_with("!! bucket canary-state is still there"),
+        "{line}"
+    );
+    assert!(
+        words.ends_with(": waits for the last stack; the same command deletes it after that"),
+        "{line}"
+    );
+}
+
+#[test]
 fn commands_for_what_remains_have_ids() {
     let text = outside::remains(&report(), &retained(), REGION).join("\n");
     let commands = commands(&text);

@@ -125,6 +125,7 @@ async fn foreign_interface_keeps_network_until_it_is_gone() {
             .all(|call| !call.contains("canary-network"))
     );
     assert_eq!(cloud.outside_losses(), []);
+    assert_eq!(report.waiting_for_stacks.len(), 1, "{report:?}");
     let foreign = cloud
         .outside_things()
         .into_iter()

@@ -66,7 +66,7 @@ pub fn finish(
     {
         eprint(line);
     }
-    for line in &report.unfinished {
+    for line in report.unfinished.iter().chain(&report.waiting_for_stacks) {
         eprint(&format!("!! {line}"));
     }
     if let Some(lost) = lost {

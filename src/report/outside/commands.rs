@@ -105,7 +105,7 @@ pub(super) fn call_back(key: &OutsideResource, region: &str) -> Vec<Advice> {
 /// The commands that delete these, and nothing else, in the order in which AWS takes them: nothing is deleted before what
 /// uses it. What goes with another resource is not among them.
 pub(super) fn delete_all(all: &[&Found], region: &str) -> Vec<(OutsideKind, Vec<String>)> {
-    let goes_alone = |found: &&&Found| !found.resource.by_aws && !is_attached(&found.resource);
+    let goes_alone = |found: &&&Found| !goes_along(&found.resource);
     let mut direct: Vec<&&Found> = all.iter().filter(goes_alone).collect();
     direct.sort_by_key(|found| (found.row().place(), found.resource.kind));
     let mut commands: Vec<(OutsideKind, Vec<String>)> = Vec::new();
@@ -119,6 +119,11 @@ pub(super) fn delete_all(all: &[&Found], region: &str) -> Vec<(OutsideKind, Vec<
         }
     }
     commands
+}
+
+/// Whether it goes with another resource: AWS made it for that, or it is attached to it.
+pub(super) fn goes_along(resource: &OutsideResource) -> bool {
+    resource.by_aws || is_attached(resource)
 }
 
 /// Whether it is an interface that is in use: it goes with what it is attached to, or has to be detached.

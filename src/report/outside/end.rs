@@ -11,10 +11,12 @@ use crate::forecast::upkeep::{Upkeep, Upkeeps, upkeep};
 use crate::report::deletion::{key as key_text, retained as retained_line};
 use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
-use crate::sweep::{Found, Orphan, Owner, Purpose, SweepReport};
+use crate::sweep::{Found, Orphan, Owner, Purpose, SweepReport, has_interface};
 
 const REMAINS: &str = "remains: ";
 const WARNING: &str = "!! ";
+/// Why something is there that goes after the last stack.
+const WAITS: &str = "waits for the last stack; the same command deletes it after that";
 /// Days that a key waits which no stack had.
 const KEY_DAYS: u64 = 30;
 /// Where it is said how a volume is used again.
@@ -257,7 +259,10 @@ pub fn orphans(report: &SweepReport, region: &str) -> Vec<String> {
     let mut left: Vec<&Orphan> = report.left.iter().collect();
     left.sort_by_key(|orphan| orphan.found.row().place());
     let left = left.into_iter().map(|orphan| self::left(orphan, region));
-    let mut foreign: Vec<&Found> = report.foreign.iter().collect();
+    let waiting = report.waiting.iter();
+    let waiting = waiting.map(|found| still_there(found, WAITS, region));
+    let named = |found: &&Found| !goes_with_named(&found.resource, report);
+    let mut foreign: Vec<&Found> = report.foreign.iter().filter(named).collect();
     foreign.sort_by_key(|found| found.row().place());
     let foreign = foreign
         .into_iter()
@@ -271,11 +276,15 @@ pub fn orphans(report: &SweepReport, region: &str) -> Vec<String> {
         );
         listed_line(WARNING, &text)
     });
-    left.chain(foreign).chain(unknown).collect()
+    left.chain(waiting).chain(foreign).chain(unknown).collect()
 }
 
 fn left(orphan: &Orphan, region: &str) -> String {
     let Orphan { found, why } = orphan;
+    still_there(found, why, region) + &advice(&found.resource, why, region)
+}
+
+fn still_there(found: &Found, why: &str, region: &str) -> String {
     let resource = &found.resource;
     let facts = listed([
         purpose(found),
@@ -293,7 +302,7 @@ fn left(orphan: &Orphan, region: &str) -> String {
         names::short(resource),
         clean(why)
     );
-    listed_line(WARNING, &text) + &advice(resource, why, region)
+    listed_line(WARNING, &text)
 }
 
 /// What to do about something that is still there.
@@ -305,6 +314,15 @@ fn advice(resource: &OutsideResource, why: &str, region: &str) -> String {
         format!("\n{words}\n{}", command_lines(5, command))
     });
     lines.collect()
+}
+
+/// Whether it is an interface of something that has a line itself, with which it goes.
+fn goes_with_named(interface: &OutsideResource, report: &SweepReport) -> bool {
+    let left = report.left.iter().map(|orphan| &orphan.found);
+    let mut named = left.chain(&report.foreign);
+    interface.kind == OutsideKind::Interface
+        && commands::goes_along(interface)
+        && named.any(|found| has_interface(&found.resource, interface))
 }
 
 fn foreign(found: &Found, region: &str) -> String {
@@ -324,13 +342,18 @@ fn foreign(found: &Found, region: &str) -> String {
         | Owner::Released
         | Owner::ThisOrEarlier => "is somebody else's and was not touched",
     };
+    let lines = commands::delete(resource, region);
+    // The commands on an interface that something has only show what that is.
+    let to_do = match lines.first() {
+        Some((words, _)) if commands::goes_along(resource) => words,
+        Some(_) | None => "where nobody needs it",
+    };
     let text = format!(
         "{} {}{label} {whose}; the network's stack can't be deleted while it is there. Ask \
-         its owner; where nobody needs it:",
+         its owner; {to_do}:",
         row(resource.kind).name,
         names::short(resource)
     );
-    let lines = commands::delete(resource, region);
     let commands = lines
         .iter()
         .map(|(_, command)| format!("\n{}", command_lines(5, command)));

@@ -152,6 +152,23 @@ pub(in crate::sweep) fn is_of_balancer(description: &str, id: &str) -> bool {
     name.is_some_and(|name| is_balancer(id, name))
 }
 
+/// Whether an interface is of this resource: it is attached to it, or AWS's description says so. All of a VPC's databases are
+/// listed: one that shares a group with a database's interface is as near as AWS tells.
+pub fn has_interface(holder: &OutsideResource, interface: &OutsideResource) -> bool {
+    let text = interface.description.as_deref().unwrap_or_default();
+    let is_made_for = |start: &str| text.strip_prefix(start).map(str::trim) == Some(&*holder.id);
+    match holder.kind {
+        OutsideKind::Machine => interface.uses.contains(&holder.id),
+        OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer => {
+            is_of_balancer(text, &holder.id)
+        }
+        OutsideKind::NatGateway => is_made_for(OF_NAT),
+        OutsideKind::Endpoint => is_made_for(OF_ENDPOINT),
+        OutsideKind::Database => text == OF_DATABASE && !holder.uses.is_disjoint(&interface.uses),
+        _ => false,
+    }
+}
+
 /// Whether the name in an interface's description (`net/NAME/ID`, or a classic balancer's `NAME`) is that of a balancer.
 fn is_balancer(id: &str, name: &str) -> bool {
     let name = name.trim();

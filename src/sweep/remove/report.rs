@@ -1,7 +1,7 @@
 //! What a removal is asked for, and what it came to.
 
 use super::Removal;
-use super::item::{Progress, is_kept};
+use super::item::{Progress, Task, is_kept, task};
 use crate::sweep::inventory::{Found, Inventory, UnknownKind};
 use crate::sweep::owner::{Disposition, Owner};
 
@@ -21,6 +21,8 @@ pub struct SweepReport {
     pub removed: Vec<Found>,
     /// What should be gone and is not.
     pub left: Vec<Orphan>,
+    /// What goes when the last stack is gone, and was found before that: the last call tries it, and has none.
+    pub waiting: Vec<Found>,
     /// What is kept on purpose, of every kind.
     pub kept: Vec<Found>,
     /// What is not removed and holds the network: other people's resources, and those that may be.
@@ -72,8 +74,13 @@ impl<C> Removal<'_, C> {
     pub(super) fn report(self) -> SweepReport {
         let inventory = self.listing.inventory();
         let wish = self.wish;
+        let waits = |found: &&Found| {
+            let is_later = !self.is_its_turn(found.resource.kind);
+            is_later && task(found, wish) == Some(Task::Remove)
+        };
         let mut report = SweepReport {
             foreign: others(&inventory),
+            waiting: inventory.found.iter().filter(waits).cloned().collect(),
             unknown: inventory.unknown,
             ..SweepReport::default()
         };

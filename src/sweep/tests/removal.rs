@@ -178,8 +178,10 @@ async fn bucket_goes_last_emptied_and_only_if_it_was_shown() {
     let shown = cluster.look().await;
     let (report, _) = cluster.remove(&shown, false).await;
     assert_eq!((report.removed.len(), report.left.len()), (0, 0));
+    assert_eq!(ids(&report.waiting), set([&bucket]));
     let report = cluster.try_remove(&shown, false, true).await.unwrap();
     assert_eq!(ids(&report.removed), set([&bucket]));
+    assert_eq!(report.waiting, []);
     assert_eq!(cluster.there(), BTreeSet::new());
 }
 

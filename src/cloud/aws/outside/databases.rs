@@ -193,8 +193,8 @@ fn backup(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
     })
 }
 
-/// The manual snapshots of the cluster's databases: those that CloudFormation took, and others with the cluster's tag, which
-/// RDS copies from a database to its snapshots.
+/// The manual snapshots of the cluster's databases: those that CloudFormation took, others of a database with the name of the
+/// cluster's, and those with the cluster's tag, which RDS copies from a database to its snapshots where that is switched on.
 pub(super) async fn snapshots(
     aws: &Aws,
     scope: &OutsideScope,
@@ -211,7 +211,9 @@ pub(super) async fn snapshots(
     let cluster = scope.cluster.as_str();
     let beginning = format!("{cluster}-database-snapshot-database-");
     let is_ours = |snapshot: &OutsideResource| {
+        let database = snapshot.description.as_deref().unwrap_or_default();
         is_named(&snapshot.id, &beginning)
+            || is_database_of(database, cluster)
             || cluster_tags::are_of(&snapshot.tags, OF_STACKS, cluster)
     };
     Ok(all.into_iter().filter(is_ours).collect())

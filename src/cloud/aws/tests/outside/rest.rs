@@ -78,7 +78,7 @@ async fn backups_are_the_retained_ones_of_the_clusters_databases() {
 }
 
 #[tokio::test]
-async fn database_snapshots_are_those_that_stacks_took_and_tagged_ones() {
+async fn database_snapshots_are_those_of_stacks_of_the_database_and_tagged_ones() {
     let snapshot = |id: &str, tags: &str| {
         format!(
             "<DBSnapshot><DBSnapshotIdentifier>{id}</DBSnapshotIdentifier>\
@@ -102,7 +102,11 @@ async fn database_snapshots_are_those_that_stacks_took_and_tagged_ones() {
         } else {
             let page = snapshot("canary-database-snapshot-database-x1", "<TagList/>")
                 + &snapshot("canary-2-database-snapshot-database-x1", &tag("canary-2"))
-                + &snapshot("canary-nightly", "");
+                + &snapshot("canary-nightly", "")
+                + &snapshot("canary-database-database-x1-final", "").replace(
+                    "of-canary-database-database-x1-final",
+                    "canary-database-database-x1",
+                );
             format!("<Marker>two</Marker><DBSnapshots>{page}</DBSnapshots>")
         };
         ok("DescribeDBSnapshots", &list)
@@ -110,7 +114,8 @@ async fn database_snapshots_are_those_that_stacks_took_and_tagged_ones() {
     .await;
     let found = listed(&aws, OutsideKind::DatabaseSnapshot).await;
     let ours = "canary-database-snapshot-database-x1";
-    assert_eq!(ids(&found), [ours, "before-the-upgrade"]);
+    let last = "canary-database-database-x1-final";
+    assert_eq!(ids(&found), [ours, last, "before-the-upgrade"]);
     assert_eq!(found[0].bytes, Some(20 << 30));
     assert_eq!(found[0].state.as_deref(), Some("creating"));
     assert_eq!(found[0].created, "2026-11-23T10:00:00.5Z".parse().ok());
