@@ -77,8 +77,12 @@ fn in_one_order(text: &str) -> String {
         }
         if fails {
             failures.sort_by_key(|line: &String| (line.starts_with("boot: "), line.clone()));
+            // The volume is attached from the beginning, the other steps begin after the last one that can come between.
+            let of_volume = |line: &String| starts(line, &["ec2: refuse ", "boot: attach "]);
+            let (early, late): (Vec<_>, Vec<_>) = failures.drain(..).partition(of_volume);
             let at = meanwhile.take().unwrap_or(lines.len());
-            lines.splice(at..at, failures.drain(..));
+            lines.splice(at..at, early);
+            lines.extend(late);
         }
         let Some((start, rest)) = step else {
             lines.push(line.to_owned());
