@@ -26,7 +26,7 @@ use crate::world::{World, given};
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// One of so many interruptions is made by a run that is not full: each takes a boot.
-const PART: usize = 13;
+const PART: usize = 20;
 
 /// Shown when a test fails.
 #[expect(

@@ -103,6 +103,7 @@ fn parameters_are_asked_for_at_once(machine: &Machine) {
     let before = machine.calls().matches("aws ssm get-").count();
     let script = r#"
         export EC2_PREFETCHED=/srv/early EC2_VALUES=/srv/values
+        : > /srv/values
         ec2_prefetch_parameters worker/bootstrap-token state/never cp/sa.key state/etcd-recover-a
         for n in 1 2; do ec2_parameter worker/bootstrap-token | cmp - /srv/value && echo 'the same'; done
         code=0; ec2_parameter state/never || code=$?; echo "code ${code}"
