@@ -20,13 +20,11 @@ use crate::node::machine::{decoded, instance, repository, role, text};
 use crate::process::Said;
 use crate::share::{is_full, only};
 use crate::tools::{ask, tool};
+use crate::untested::untested;
 use crate::world::{World, given};
 
 /// Where programs of a machine are looked for, as systemd and cloud-init have it.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// One of so many interruptions is made by a run that is not full: each takes a boot.
-const PART: usize = 20;
 
 /// Shown when a test fails.
 #[expect(
@@ -44,9 +42,15 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// How many of so many interruptions this run makes: all of them with `tests/run --full`.
-pub fn share(all: usize) -> usize {
-    if is_full() { all } else { all.div_ceil(PART) }
+/// Whether this run interrupts machines, which takes a boot each time: with `tests/run --full`. Else it says that it did not.
+pub fn are_interrupted() -> bool {
+    if !is_full() {
+        untested(
+            "interrupted boots, restores and replacements of whole machines",
+            "tests/run --full makes them",
+        );
+    }
+    is_full()
 }
 
 /// The smallest cluster whose machines have this system's processor.
