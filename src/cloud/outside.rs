@@ -138,6 +138,25 @@ pub trait Outside {
     async fn left_by(&self, stack: &str, physical_id: &str) -> Result<Option<String>, CloudError>;
 }
 
+/// What the identifier of a cluster's database begins with, which CloudFormation makes of its stack and its logical id; a
+/// random part follows.
+pub fn database_prefix(cluster: &str) -> String {
+    format!("{cluster}-database-database-")
+}
+
+/// Whether an identifier is that of the cluster's database, and not of a cluster whose name begins like this.
+pub fn is_database_of(identifier: &str, cluster: &str) -> bool {
+    is_named_by_stack(identifier, &database_prefix(cluster))
+}
+
+/// Whether a name is one that CloudFormation made of this beginning: it adds a random part without a dash.
+pub fn is_named_by_stack(name: &str, beginning: &str) -> bool {
+    let random = name.strip_prefix(beginning);
+    random.is_some_and(|random| {
+        !random.is_empty() && random.chars().all(|letter| letter.is_ascii_alphanumeric())
+    })
+}
+
 impl OutsideResource {
     /// A resource of which nothing but its id is known.
     pub fn new(kind: OutsideKind, id: impl Into<String>) -> Self {
@@ -172,5 +191,24 @@ impl OutsideResource {
     /// The value of a tag.
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.get(key).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn database_of_a_cluster_is_known_by_its_name() {
+        let of = |identifier| is_database_of(identifier, "canary");
+        assert!(of("canary-database-database-x1y2z3"));
+        for other in [
+            "canary-database-database-",
+            "canary-database-database-x-database-database-y1",
+            "canary-2-database-database-x1",
+            "other",
+        ] {
+            assert!(!of(other), "{other}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::Simulated;
 use super::engine::Environment;
 use super::stack::{Resource, Stack};
 use super::state::State;
-use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
+use crate::cloud::outside::{Outside, OutsideKind, OutsideResource, OutsideScope, database_prefix};
 use crate::cloud::{CloudError, DeletionPolicy};
 use crate::common::tags::TAG_CLUSTER;
 use crate::templates::evaluate::text;
@@ -142,25 +142,22 @@ fn is_named(resource: &OutsideResource, scope: &OutsideScope) -> bool {
             .as_deref()
             .is_some_and(|all| all.contains(text))
     };
+    let database = database_prefix(cluster);
     match resource.kind {
         OutsideKind::LogGroup => {
-            let prefix = format!("/aws/rds/instance/{cluster}-database-database-");
-            resource.id.starts_with(&prefix)
+            let path = resource.id.strip_prefix("/aws/rds/instance/");
+            path.is_some_and(|path| path.starts_with(&database))
         }
         OutsideKind::DnsRecord => says(&format!("external-dns/owner={cluster},")),
-        OutsideKind::Backup => {
-            resource.tag(TAG_CLUSTER) == Some(cluster)
-                || says(&format!("{cluster}-database-database-"))
-        }
+        OutsideKind::Backup => resource.tag(TAG_CLUSTER) == Some(cluster) || says(&database),
         OutsideKind::Database => {
-            let prefix = format!("{cluster}-database-database-");
-            resource.tag(TAG_CLUSTER) == Some(cluster) || resource.id.starts_with(&prefix)
+            resource.tag(TAG_CLUSTER) == Some(cluster) || resource.id.starts_with(&database)
         }
         OutsideKind::DatabaseSnapshot => {
             let prefix = format!("{cluster}-database-snapshot-database-");
             resource.tag(TAG_CLUSTER) == Some(cluster)
                 || resource.id.starts_with(&prefix)
-                || says(&format!("{cluster}-database-database-"))
+                || says(&database)
         }
         _ => {
             resource.tag(&format!("kubernetes.io/cluster/{cluster}")) == Some("owned")

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use super::classify::is_ending;
 use super::inventory::{Found, Inventory};
 use super::kinds::row;
-use super::kubernetes::{Objects, Seen};
+use super::kubernetes::Seen;
 use super::listing::{ask, reason};
 use super::owner::{Disposition, Purpose};
 use super::scope::{Held, HeldKind};
@@ -21,7 +21,7 @@ use crate::common::Clock;
 /// Why something that is to go can't be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Obstacle {
-    pub thing: Thing,
+    pub kind: OutsideKind,
     /// As AWS's calls name it.
     pub id: String,
     /// The name of the stack that has it; `None` outside the stacks.
@@ -29,14 +29,6 @@ pub struct Obstacle {
     pub cause: Cause,
     /// Whether a stack could not be deleted because of it.
     pub blocks: bool,
-}
-
-/// What it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Thing {
-    Resource(OutsideKind),
-    /// A database instance of a stack.
-    Database,
 }
 
 /// What keeps it.
@@ -57,7 +49,7 @@ pub enum Cause {
 /// A check that gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unchecked {
-    pub thing: Thing,
+    pub kind: OutsideKind,
     pub id: String,
     pub why: String,
 }
@@ -96,8 +88,8 @@ pub async fn obstacles<C: Clock + RemovalChecks + Account>(
             Answer::Failed(_, _, error @ CloudError::Credentials { .. }) => return Err(error),
             // It is gone.
             Answer::Failed(_, _, CloudError::NotFound(_)) => {}
-            Answer::Failed(thing, id, error) => all.unchecked.push(Unchecked {
-                thing,
+            Answer::Failed(kind, id, error) => all.unchecked.push(Unchecked {
+                kind,
                 id,
                 why: reason(&error),
             }),
@@ -110,16 +102,6 @@ impl Obstacles {
     /// What would keep a stack from being deleted.
     pub fn blocking(&self) -> impl Iterator<Item = &Obstacle> {
         self.found.iter().filter(|one| one.blocks)
-    }
-}
-
-impl Thing {
-    /// One of it, in words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resource(kind) => row(kind).name,
-            Self::Database => "database",
-        }
     }
 }
 
@@ -143,22 +125,17 @@ impl Going<'_> {
 
     /// Whether a controller removes it, with its Service or its claim.
     fn goes_with_kubernetes(&self, found: &Found) -> bool {
-        let Seen::Objects(Objects {
-            services, volumes, ..
-        }) = self.kubernetes
-        else {
+        let Seen::Objects(objects) = self.kubernetes else {
             return false;
         };
         match (found.resource.kind, &found.purpose) {
-            (OutsideKind::Volume, _) => volumes.iter().any(|volume| {
+            (OutsideKind::Volume, _) => objects.volumes.iter().any(|volume| {
                 volume.volume_id.as_deref() == Some(&found.resource.id)
                     && volume.reclaim_policy == "Delete"
             }),
             // What writes records for Services may not run, or not remove them.
             (OutsideKind::DnsRecord, _) => false,
-            (_, Some(Purpose::Service(name))) => services.iter().any(|one| {
-                name.split_once('/') == Some((one.namespace.as_str(), one.name.as_str()))
-            }),
+            (_, Some(service @ Purpose::Service(_))) => objects.has(service) == Some(true),
             (_, _) => false,
         }
     }
@@ -168,7 +145,7 @@ impl Going<'_> {
 enum Answer {
     Found(Vec<Obstacle>),
     Unchecked(Unchecked),
-    Failed(Thing, String, CloudError),
+    Failed(OutsideKind, String, CloudError),
 }
 
 async fn locks<C: Clock + RemovalChecks>(cloud: &C, going: Going<'_>) -> Vec<Answer> {
@@ -180,40 +157,29 @@ async fn locks<C: Clock + RemovalChecks>(cloud: &C, going: Going<'_>) -> Vec<Ans
             OutsideKind::Bucket => Lockable::Bucket(id),
             _ => return None,
         };
-        Some((Thing::Resource(found.resource.kind), id, None, of))
+        Some((found.resource.kind, id, None, of))
     });
     let of_stacks = going.held.iter().map(|held| {
         let id = held.id.as_str();
-        let (thing, of) = match held.kind {
-            HeldKind::Balancer => (
-                Thing::Resource(OutsideKind::LoadBalancer),
-                Lockable::Balancer(id),
-            ),
-            HeldKind::Database => (Thing::Database, Lockable::Database(id)),
+        let (kind, of) = match held.kind {
+            HeldKind::Balancer => (OutsideKind::LoadBalancer, Lockable::Balancer(id)),
+            HeldKind::Database => (OutsideKind::Database, Lockable::Database(id)),
         };
-        (thing, id, Some(held.stack.as_str()), of)
+        (kind, id, Some(held.stack.as_str()), of)
     });
-    let questions = outside
-        .chain(of_stacks)
-        .map(async |(thing, id, stack, of)| {
-            let locks = match ask(cloud, async || cloud.locks(of).await).await {
-                Ok(locks) => locks,
-                Err(error) => return Answer::Failed(thing, id.to_owned(), error),
-            };
-            let obstacle = |lock| Obstacle {
-                thing,
-                id: id.to_owned(),
-                stack: stack.map(str::to_owned),
-                cause: Cause::Lock(lock),
-                blocks: stack.is_some() || thing.holds_network(),
-            };
-            Answer::Found(locks.into_iter().map(obstacle).collect())
-        });
+    let questions = outside.chain(of_stacks).map(async |(kind, id, stack, of)| {
+        let locks = match ask(cloud, async || cloud.locks(of).await).await {
+            Ok(locks) => locks,
+            Err(error) => return Answer::Failed(kind, id.to_owned(), error),
+        };
+        let obstacle = |lock| Obstacle {
+            kind,
+            id: id.to_owned(),
+            stack: stack.map(str::to_owned),
+            cause: Cause::Lock(lock),
+            blocks: stack.is_some() || row(kind).holds_network,
+        };
+        Answer::Found(locks.into_iter().map(obstacle).collect())
+    });
     join_all(questions).await
-}
-
-impl Thing {
-    fn holds_network(self) -> bool {
-        matches!(self, Self::Resource(kind) if row(kind).holds_network)
-    }
 }

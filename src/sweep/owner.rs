@@ -15,17 +15,26 @@ pub enum Owner {
     Kubernetes,
     /// A stack of this cluster made it, and does not have it any more: it was detached, kept, or its stack is gone.
     Stack,
-    /// Kubernetes made it for an earlier cluster of the same name.
-    Earlier,
-    /// Kubernetes made it for this cluster, and has no object for it any more.
-    Released,
-    /// Kubernetes made it for this cluster or an earlier one of the same name: what would tell is gone.
-    ThisOrEarlier,
     /// Somebody else put it into the VPC.
     Foreign,
     /// It may be the cluster's or somebody else's: another cluster of the same name may be there, or what would say it could
     /// not be listed.
     Unclear,
+    /// A volume that Kubernetes made, and that may be no volume of this cluster: `--delete-volumes` keeps it.
+    #[serde(untagged)]
+    Past(Past),
+}
+
+/// Why a volume with the cluster's tags may be none of its volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Past {
+    /// It was made for an earlier cluster of the same name.
+    Earlier,
+    /// It was made for this cluster, which has no object for it any more.
+    Released,
+    /// It was made for this cluster or an earlier one of the same name: what would tell is gone.
+    ThisOrEarlier,
 }
 
 /// What a deletion of the cluster does with a resource.
@@ -59,9 +68,8 @@ pub enum Purpose {
 }
 
 impl Owner {
-    /// Whether it is a volume with the cluster's tags that may be no volume of this cluster: `--delete-volumes` keeps it.
     pub fn is_past(self) -> bool {
-        matches!(self, Self::Earlier | Self::Released | Self::ThisOrEarlier)
+        matches!(self, Self::Past(_))
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::inventory::Inventory;
 use super::kubernetes::{Objects, Seen};
-use super::owner::{Disposition, Owner};
+use super::owner::{Disposition, Owner, Past};
 use crate::cloud::LiveStack;
 use crate::cloud::outside::OutsideKind;
 use crate::stacks::StackKind;
@@ -46,9 +46,9 @@ impl Inventory {
                 .map(|(created, began)| created < began);
             found.owner = match &known {
                 Some(known) if known.contains(found.resource.id.as_str()) => continue,
-                Some(_) | None if is_earlier == Some(true) => Owner::Earlier,
-                Some(_) => Owner::Released,
-                None if is_earlier.is_none() => Owner::ThisOrEarlier,
+                Some(_) | None if is_earlier == Some(true) => Owner::Past(Past::Earlier),
+                Some(_) => Owner::Past(Past::Released),
+                None if is_earlier.is_none() => Owner::Past(Past::ThisOrEarlier),
                 None => continue,
             };
             found.disposition = Disposition::of(found, false);
@@ -123,12 +123,13 @@ mod tests {
 
     #[test]
     fn volume_made_before_the_cluster_is_an_earlier_ones() {
-        use Owner::{Earlier, Kubernetes, ThisOrEarlier};
+        use Owner::Kubernetes;
+        let [earlier, unknown] = [Past::Earlier, Past::ThisOrEarlier].map(Owner::Past);
         let silent = Seen::Silent("no answer".to_owned());
         for seen in [Seen::NoApi, silent] {
             let dated = owners(Some("05"), &seen);
-            assert_eq!(dated, [Earlier, Kubernetes, ThisOrEarlier]);
-            assert_eq!(owners(None, &seen), [ThisOrEarlier; 3]);
+            assert_eq!(dated, [earlier, Kubernetes, unknown]);
+            assert_eq!(owners(None, &seen), [unknown; 3]);
         }
     }
 
@@ -159,11 +160,12 @@ mod tests {
 
     #[test]
     fn volume_that_kubernetes_has_is_this_clusters_whatever_its_age() {
-        use Owner::{Earlier, Kubernetes, Released};
+        use Owner::Kubernetes;
+        let [earlier, released] = [Past::Earlier, Past::Released].map(Owner::Past);
         let old = seen(&["vol-old"]);
-        assert_eq!(owners(Some("05"), &old), [Kubernetes, Released, Released]);
+        assert_eq!(owners(Some("05"), &old), [Kubernetes, released, released]);
         let new = seen(&["vol-new", "vol-x"]);
-        assert_eq!(owners(Some("05"), &new), [Earlier, Kubernetes, Kubernetes]);
-        assert_eq!(owners(None, &new), [Released, Kubernetes, Kubernetes]);
+        assert_eq!(owners(Some("05"), &new), [earlier, Kubernetes, Kubernetes]);
+        assert_eq!(owners(None, &new), [released, Kubernetes, Kubernetes]);
     }
 }

@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import metadata
+import relay
 
 METADATA = ("169.254.169.254", 80)
 ENDPOINT = ("127.0.0.1", 4566)
@@ -92,19 +93,7 @@ def forward(listener, to):
     while True:
         client, _ = listener.accept()
         server = socket.create_connection(to)
-        for one, other in ((client, server), (server, client)):
-            threading.Thread(target=pump, args=(one, other), daemon=True).start()
-
-
-def pump(one, other):
-    """Carries bytes in one direction until its end, which the other side hears of."""
-    try:
-        while data := one.recv(65536):
-            other.sendall(data)
-        other.shutdown(socket.SHUT_WR)
-    except OSError:
-        for broken in (one, other):
-            broken.close()
+        threading.Thread(target=relay.join, args=(client, server), daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import metadata
+from relay import join
 
 METADATA = "169.254.169.254"
 # Stands for all endpoints of AWS, for the mirror of downloads, for the API's load balancer, and for the API double.
@@ -227,19 +228,3 @@ def quietly(serve, client):
         serve(client)
     except OSError:
         client.close()
-
-
-def join(one, other, out=None, back=None):
-    """Carries bytes both ways until both ends are done; `out` and `back` may change them."""
-    background(pump, other, one, back)
-    pump(one, other, out)
-
-
-def pump(one, other, change):
-    try:
-        while data := one.recv(65536):
-            other.sendall(change(data) if change else data)
-        other.shutdown(socket.SHUT_WR)
-    except OSError:
-        for broken in (one, other):
-            broken.close()

@@ -105,7 +105,7 @@ impl Outside {
     pub fn refusal(&self, again: &str) -> Option<Blocked> {
         let Inventory { unknown, .. } = &self.plan.shown;
         let rows = || unknown.iter().map(|one| kinds::row(one.kind));
-        let names: Vec<String> = rows().map(|row| row.plural.to_owned()).collect();
+        let names: Vec<&str> = rows().map(|row| row.plural).collect();
         let network = if rows().any(|row| row.holds_network) {
             ", and may keep the network from being deleted"
         } else {

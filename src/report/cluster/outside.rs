@@ -77,11 +77,7 @@ impl OutsideView {
         };
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
-            Owner::Kubernetes
-            | Owner::Stack
-            | Owner::Earlier
-            | Owner::Released
-            | Owner::ThisOrEarlier => true,
+            Owner::Kubernetes | Owner::Stack | Owner::Past(_) => true,
             Owner::Foreign | Owner::Unclear => false,
         };
         let holds = |found: &&Found| is_network_stuck && found.row().holds_network;

@@ -5,7 +5,7 @@ use crate::sweep::{Disposition, Found, Owner};
 
 /// When something comes to its end that is kept: a key that waits for its deletion, and what is encrypted under it. Of a key
 /// that is kept for want of proof, why. `all` are the things among which keys are looked for.
-pub(super) fn end(found: &Found, all: &[&Found]) -> Option<String> {
+pub(super) fn end<'a>(found: &Found, all: impl IntoIterator<Item = &'a Found>) -> Option<String> {
     let resource = &found.resource;
     if resource.is_scheduled() {
         return Some(format!(
@@ -21,7 +21,7 @@ pub(super) fn end(found: &Found, all: &[&Found]) -> Option<String> {
         return Some("kept: CloudFormation has no record of a stack that left it".to_owned());
     }
     let arn = resource.key.as_deref()?;
-    let key = all.iter().find(|key| key.resource.id == arn)?;
+    let key = all.into_iter().find(|key| key.resource.id == arn)?;
     if !key.resource.is_scheduled() {
         return None;
     }

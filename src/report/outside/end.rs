@@ -48,7 +48,7 @@ pub fn remains(report: &SweepReport, retained: &[Retained], region: &str) -> Vec
             let mut text = listed_line(REMAINS, &remains_text(found, &cost, retained, &keys));
             if at + 1 == of_kind.len() {
                 text.push_str(&use_of_kind(kind, &of_kind, region));
-                let is_dated = |one: &&Found| encrypted::end(one, &keys).is_some();
+                let is_dated = |one: &&Found| encrypted::end(one, keys.iter().copied()).is_some();
                 if kind == OutsideKind::Snapshot && !of_kind.iter().all(is_dated) {
                     text.push_str(&key_of_snapshots(&of_kind, retained));
                 }
@@ -187,7 +187,7 @@ fn remains_text(found: &Found, cost: &Upkeep, retained: &[Retained], all: &[&Fou
             last_of(found, retained).unwrap_or_else(|| purpose(found)),
         )
     };
-    let end = encrypted::end(found, all).unwrap_or_default();
+    let end = encrypted::end(found, all.iter().copied()).unwrap_or_default();
     let text = listed([name, kept::size_of(resource), money::monthly(cost), of, end]);
     text + &kept::past(found)
 }
@@ -335,12 +335,9 @@ fn foreign(found: &Found, region: &str) -> String {
     };
     let whose = match found.owner {
         Owner::Unclear => "was not touched, for it is not known whose it is",
-        Owner::Foreign
-        | Owner::Kubernetes
-        | Owner::Stack
-        | Owner::Earlier
-        | Owner::Released
-        | Owner::ThisOrEarlier => "is somebody else's and was not touched",
+        Owner::Foreign | Owner::Kubernetes | Owner::Stack | Owner::Past(_) => {
+            "is somebody else's and was not touched"
+        }
     };
     let lines = commands::delete(resource, region);
     // The commands on an interface that something has only show what that is.

@@ -12,7 +12,7 @@ use crate::common::text::{clean, count};
 use crate::forecast::prices::{Meter, PriceKey, Prices};
 use crate::forecast::upkeep::{Left, LeftKind, Upkeep, Upkeeps};
 use crate::sweep::kubernetes::VolumeSource;
-use crate::sweep::{Found, Owner, kinds};
+use crate::sweep::{Found, Owner, Past, kinds};
 
 /// Volumes that are deleted, each of them: their data is gone.
 pub(super) fn lost(page: &mut Page, view: &DeletionView<'_>, contents: &Contents<'_>) {
@@ -95,9 +95,10 @@ fn kept_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
         shown.sort_by_key(|disk| Reverse(disk.bytes));
         page.line(6, &format!("the {SHOWN} largest:"));
     }
-    let found = view.inventory.found.iter().collect::<Vec<_>>();
     for disk in shown.iter().take(SHOWN) {
-        let end = disk.found.and_then(|one| encrypted::end(one, &found));
+        let end = disk
+            .found
+            .and_then(|one| encrypted::end(one, &view.inventory.found));
         let tail = listed([tail(disk), end.unwrap_or_default()]);
         page.row(6, &row(disk, true), &tail);
     }
@@ -116,7 +117,7 @@ fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
     }
     let costs = Upkeeps::of(all.iter().map(|disk| &disk.upkeep));
     let mut found = all.iter().filter_map(|disk| disk.found);
-    let which = if found.all(|found| found.owner == Owner::ThisOrEarlier) {
+    let which = if found.all(|found| found.owner == Owner::Past(Past::ThisOrEarlier)) {
         "not known to be this cluster's"
     } else if all.len() == 1 {
         "that this cluster does not use"
@@ -154,20 +155,23 @@ fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
 
 /// Why a volume is not this cluster's, or may not be.
 pub(super) fn past(found: &Found) -> String {
-    match (found.owner, found.resource.created) {
-        (Owner::Earlier, Some(created)) => {
+    let Owner::Past(past) = found.owner else {
+        return String::new();
+    };
+    match (past, found.resource.created) {
+        (Past::Earlier, Some(created)) => {
             format!(
                 ", made on {}, before this cluster",
                 created.strftime("%Y-%m-%d")
             )
         }
-        (Owner::ThisOrEarlier, Some(created)) => format!(
+        (Past::ThisOrEarlier, Some(created)) => format!(
             ", made on {}: not known which cluster made it, since its stacks are gone",
             created.strftime("%Y-%m-%d")
         ),
-        (Owner::ThisOrEarlier, None) => ": not known which cluster made it".to_owned(),
-        (Owner::Released, _) => ", without a PersistentVolume in it".to_owned(),
-        (_, _) => String::new(),
+        (Past::ThisOrEarlier, None) => ": not known which cluster made it".to_owned(),
+        (Past::Released, _) => ", without a PersistentVolume in it".to_owned(),
+        (Past::Earlier, None) => String::new(),
     }
 }
 
@@ -185,9 +189,8 @@ fn kept_kind(
         return;
     }
     let cluster = &view.plan.cluster;
-    let found = view.inventory.found.iter().collect::<Vec<_>>();
     let kept_text = |one: &Found, upkeep: &Upkeep| {
-        let end = encrypted::end(one, &found).unwrap_or_default();
+        let end = encrypted::end(one, &view.inventory.found).unwrap_or_default();
         listed([kept_text(one, upkeep, cluster), end])
     };
     if let [(found, upkeep)] = all {

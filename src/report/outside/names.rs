@@ -102,7 +102,7 @@ pub(in crate::report) fn purpose(found: &Found, cluster: &str) -> String {
         Some(Purpose::Database(id)) => format!("database {id}"),
         Some(Purpose::Text(text)) if *text != short(&found.resource) => text.clone(),
         Some(Purpose::Text(_)) | None => match found.owner {
-            Owner::Kubernetes | Owner::Earlier | Owner::Released | Owner::ThisOrEarlier => {
+            Owner::Kubernetes | Owner::Past(_) => {
                 format!("tagged by Kubernetes as {cluster}'s")
             }
             Owner::Stack => format!("tagged as {cluster}'s, and in none of its stacks"),

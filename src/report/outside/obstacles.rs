@@ -13,7 +13,7 @@ use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::common::text::{clean, count};
 use crate::plan::{Blocked, Code};
 use crate::sweep::kinds::row;
-use crate::sweep::{Cause, Obstacle, Obstacles, Thing, Unchecked};
+use crate::sweep::{Cause, Obstacle, Obstacles, Unchecked};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -92,7 +92,7 @@ fn unchecked(page: &mut Page, all: &[Unchecked]) {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for one in all {
         let names = reasons.entry(&one.why).or_default();
-        names.push(named(one.thing, &one.id));
+        names.push(named(one.kind, &one.id));
     }
     for (why, names) in &reasons {
         let shown = names.iter().take(SHOWN).cloned();
@@ -116,16 +116,16 @@ fn text(obstacle: &Obstacle) -> String {
                 Lock::ObjectLock => "Object Lock keeps what is in it until its retention ends",
                 Lock::BucketPolicy => "its policy denies everybody to delete it or what is in it",
             };
-            format!("{}{of}: {why}", named(obstacle.thing, &obstacle.id))
+            format!("{}{of}: {why}", named(obstacle.kind, &obstacle.id))
         }
         Cause::Right {
             action,
             why,
             number,
         } => {
-            let what = match obstacle.thing {
-                Thing::Resource(kind) if *number > 1 => row(kind).counted(*number),
-                thing => named(thing, &obstacle.id),
+            let what = match *number {
+                0 | 1 => named(obstacle.kind, &obstacle.id),
+                some => row(obstacle.kind).counted(some),
             };
             let why = clean(why);
             let missing = if why.contains(action.as_str()) {
@@ -138,26 +138,23 @@ fn text(obstacle: &Obstacle) -> String {
     }
 }
 
-fn named(thing: Thing, id: &str) -> String {
-    let short = match thing {
-        Thing::Resource(kind) => names::short(&OutsideResource::new(kind, id)),
-        Thing::Database => clean(id),
-    };
-    format!("{} {short}", thing.name())
+fn named(kind: OutsideKind, id: &str) -> String {
+    let short = names::short(&OutsideResource::new(kind, id));
+    format!("{} {short}", row(kind).name)
 }
 
 fn advice(obstacle: &Obstacle, region: &str) -> Vec<Advice> {
     match obstacle.cause {
-        Cause::Lock(lock) => unlock(obstacle.thing, lock, &obstacle.id, region),
+        Cause::Lock(lock) => unlock(obstacle.kind, lock, &obstacle.id, region),
         Cause::Right { .. } => Vec::new(),
     }
 }
 
 /// How a lock is lifted, or looked at where it can't be.
-fn unlock(thing: Thing, lock: Lock, id: &str, region: &str) -> Vec<Advice> {
+fn unlock(kind: OutsideKind, lock: Lock, id: &str, region: &str) -> Vec<Advice> {
     let lift = "lift its protection";
     match lock {
-        Lock::DeletionProtection if thing == Thing::Database => vec![(
+        Lock::DeletionProtection if kind == OutsideKind::Database => vec![(
             lift,
             format!(
                 "aws rds modify-db-instance --region {region} --db-instance-identifier {id} --no-deletion-protection \
@@ -220,7 +217,7 @@ pub(super) fn unlock_named(resource: &OutsideResource, why: &str, region: &str) 
         .into_iter()
         .find(|(kind, words, _)| *kind == resource.kind && why.contains(words));
     named.map_or_else(Vec::new, |(kind, _, lock)| {
-        unlock(Thing::Resource(kind), lock, &resource.id, region)
+        unlock(kind, lock, &resource.id, region)
     })
 }
 
@@ -251,7 +248,7 @@ pub(super) fn json<'a>(view: &DeletionView<'a>) -> Vec<ObstacleJson<'a>> {
         };
         let commands = advice(obstacle, view.region);
         ObstacleJson {
-            thing: obstacle.thing.name(),
+            thing: row(obstacle.kind).name,
             id: &obstacle.id,
             stack: obstacle.stack.as_deref(),
             lock,
@@ -266,7 +263,7 @@ pub(super) fn json<'a>(view: &DeletionView<'a>) -> Vec<ObstacleJson<'a>> {
 
 pub(super) fn unchecked_json<'a>(view: &DeletionView<'a>) -> Vec<UncheckedJson<'a>> {
     let one = |unchecked: &'a Unchecked| UncheckedJson {
-        thing: unchecked.thing.name(),
+        thing: row(unchecked.kind).name,
         id: &unchecked.id,
         why: &unchecked.why,
     };

@@ -1,7 +1,7 @@
 //! Whose an interface is: it is of what it is attached to, or of what AWS made it for, as its description says.
 
 use super::{Context, Owner, Place};
-use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::cloud::outside::{OutsideKind, OutsideResource, is_database_of};
 
 /// How AWS describes the interfaces that it makes for others.
 const OF_BALANCER: &str = "ELB ";
@@ -27,14 +27,7 @@ impl<'a> Context<'a> {
                 Place::InStack
             }
             Some(
-                Place::Outside(
-                    Owner::Foreign
-                    | Owner::Unclear
-                    | Owner::Earlier
-                    | Owner::Released
-                    | Owner::ThisOrEarlier,
-                )
-                | Place::Elsewhere,
+                Place::Outside(Owner::Foreign | Owner::Unclear | Owner::Past(_)) | Place::Elsewhere,
             ) => self.foreign(interface),
             None => self.by_tags(interface),
         }
@@ -103,8 +96,9 @@ impl<'a> Context<'a> {
         if !groups.any(|group| self.is_group_of_stack(group)) {
             return self.foreign(interface);
         }
-        let start = format!("{}-database-database-", self.scope.asked.cluster);
-        let is_there = self.scope.resources.iter().any(|id| id.starts_with(&start));
+        let cluster = &self.scope.asked.cluster;
+        let mut resources = self.scope.resources.iter();
+        let is_there = resources.any(|id| is_database_of(id, cluster));
         if is_there {
             Place::InStack
         } else {

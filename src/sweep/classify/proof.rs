@@ -1,7 +1,7 @@
 //! What proves whose a resource is. Anybody can set a plain tag, on purpose or for a bill: alone it proves nothing.
 
 use super::Context;
-use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::cloud::outside::{OutsideKind, OutsideResource, is_database_of};
 use crate::common::tags::{TAG_CLUSTER, TAG_STACK};
 use crate::sweep::kinds::row;
 use crate::sweep::scope::Scope;
@@ -38,17 +38,6 @@ pub(in crate::sweep) fn record_of(
     }
     let kind = key.tag(TAG_STACK)?;
     Some((format!("{cluster}-{kind}"), id.to_owned()))
-}
-
-/// Whether a database has the name that CloudFormation gives that of a cluster, and no tag of another one. The part at its
-/// end is random.
-fn is_database_of(database: &OutsideResource, cluster: &str) -> bool {
-    let random = database
-        .id
-        .strip_prefix(&format!("{cluster}-database-database-"));
-    let is_random =
-        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
-    random.is_some_and(is_random) && !is_of_another(database, cluster)
 }
 
 /// Whether a resource has both tags of the cluster's stacks, and belongs to nobody else besides.
@@ -97,7 +86,8 @@ impl Context<'_> {
             OutsideKind::Machine => self.is_machine_of_stack(resource),
             // A database that was restored from a snapshot has the snapshot's tags.
             OutsideKind::Database => {
-                is_made_by_stack(resource, cluster) || is_database_of(resource, cluster)
+                let is_named = is_database_of(&resource.id, cluster);
+                is_made_by_stack(resource, cluster) || is_named && !is_of_another(resource, cluster)
             }
             kind if row(kind).needs_stack_tag() => is_made_by_stack(resource, cluster),
             _ => is_named_as_stacks(resource, cluster),

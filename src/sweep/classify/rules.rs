@@ -28,13 +28,7 @@ impl Context<'_> {
             .collect();
         let outside = groups.iter().find_map(|(_, place)| match place {
             Place::Outside(owner @ (Owner::Kubernetes | Owner::Stack)) => Some(*owner),
-            Place::Outside(
-                Owner::Foreign
-                | Owner::Unclear
-                | Owner::Earlier
-                | Owner::Released
-                | Owner::ThisOrEarlier,
-            )
+            Place::Outside(Owner::Foreign | Owner::Unclear | Owner::Past(_))
             | Place::InStack
             | Place::Elsewhere => None,
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::{Answer, Cause, Going, Obstacle, Thing, Unchecked};
+use super::{Answer, Cause, Going, Obstacle, Unchecked};
 use crate::cloud::account::{Effect, Principal, RightsQuestion};
 use crate::cloud::outside::{OutsideKind, OutsideResource};
 use crate::cloud::{Account, CloudError, DryRun, Identity, RemovalChecks};
@@ -47,7 +47,7 @@ pub(super) async fn rights<C: Clock + RemovalChecks + Account>(
         match &caller {
             Caller::NotAsked => None,
             Caller::Unknown(who) => Some(Answer::Unchecked(Unchecked {
-                thing: Thing::Resource(found.resource.kind),
+                kind: found.resource.kind,
                 id: found.resource.id.clone(),
                 why: format!("the caller is {who}, whose rights IAM does not simulate"),
             })),
@@ -189,9 +189,8 @@ fn simulation(resource: &OutsideResource, identity: &Identity) -> Option<Simulat
 }
 
 fn obstacle(found: &Found, number: usize, (action, why): (String, String)) -> Obstacle {
-    let thing = Thing::Resource(found.resource.kind);
     Obstacle {
-        thing,
+        kind: found.resource.kind,
         id: found.resource.id.clone(),
         stack: None,
         cause: Cause::Right {
@@ -199,11 +198,10 @@ fn obstacle(found: &Found, number: usize, (action, why): (String, String)) -> Ob
             why,
             number,
         },
-        blocks: thing.holds_network(),
+        blocks: found.row().holds_network,
     }
 }
 
 fn failed(found: &Found, error: CloudError) -> Answer {
-    let thing = Thing::Resource(found.resource.kind);
-    Answer::Failed(thing, found.resource.id.clone(), error)
+    Answer::Failed(found.resource.kind, found.resource.id.clone(), error)
 }

@@ -8,7 +8,7 @@ use crate::cloud::account::Effect;
 use crate::cloud::{Identity, Lock};
 use crate::simulated::{Balancer, BalancerKind, Faults, SimulatedAccount};
 use crate::sweep::kubernetes::{Objects, Service};
-use crate::sweep::{Cause, Going, Inventory, Obstacle, Obstacles, Seen, Thing, obstacles};
+use crate::sweep::{Cause, Going, Inventory, Obstacle, Obstacles, Seen, obstacles};
 
 fn identity(caller: &str) -> Identity {
     Identity {
@@ -111,13 +111,7 @@ async fn right_of_ec2_is_asked_once_a_kind_and_blocks_what_holds_the_network() {
     forbid(&cluster, &volume, "ec2:DeleteVolume");
     let before = cluster.cloud.calls().total();
     let found = looked(&cluster, &shown, &Seen::NoApi, "root").await;
-    let of = |kind| {
-        found
-            .found
-            .iter()
-            .find(|one| one.thing == Thing::Resource(kind))
-            .unwrap()
-    };
+    let of = |kind| found.found.iter().find(|one| one.kind == kind).unwrap();
     let Cause::Right { action, number, .. } = &of(OutsideKind::SecurityGroup).cause else {
         panic!("{found:?}")
     };

@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 
+from relay import join
+
 API = ("169.254.170.1", 6444)
 PORTS = {"kube-controller-manager": 10257, "kube-scheduler": 10259}
 
@@ -58,19 +60,7 @@ def watch(given, state):
 
 
 def carry(client):
-    server = socket.create_connection(API)
-    threading.Thread(target=pump, args=(server, client), daemon=True).start()
-    pump(client, server)
-
-
-def pump(one, other):
-    try:
-        while data := one.recv(65536):
-            other.sendall(data)
-        other.shutdown(socket.SHUT_WR)
-    except OSError:
-        for broken in (one, other):
-            broken.close()
+    join(client, socket.create_connection(API))
 
 
 def serve_health(port):

@@ -3,21 +3,21 @@
 use super::*;
 use kube_cfn::cloud::Lock;
 use kube_cfn::report::outside::refusal;
-use kube_cfn::sweep::{Cause, Obstacle, Thing, Unchecked};
+use kube_cfn::sweep::{Cause, Obstacle, Unchecked};
 
-fn locked(thing: Thing, id: &str, stack: Option<&str>, lock: Lock) -> Obstacle {
+fn locked(kind: Kind, id: &str, stack: Option<&str>, lock: Lock) -> Obstacle {
     Obstacle {
-        thing,
+        kind,
         id: id.to_owned(),
         stack: stack.map(str::to_owned),
         cause: Cause::Lock(lock),
-        blocks: thing != Thing::Resource(Kind::Bucket),
+        blocks: kind != Kind::Bucket,
     }
 }
 
 fn obstacles() -> Obstacles {
     let right = |kind, id: &str, action: &str, number, why: &str, blocks| Obstacle {
-        thing: Thing::Resource(kind),
+        kind,
         id: id.to_owned(),
         stack: None,
         cause: Cause::Right {
@@ -28,11 +28,11 @@ fn obstacles() -> Obstacles {
         blocks,
     };
     let jane = "arn:aws:iam::111122223333:user/jane";
-    let machine = Thing::Resource(Kind::Machine);
+    let machine = Kind::Machine;
     Obstacles {
         found: vec![
             locked(
-                Thing::Resource(Kind::LoadBalancer),
+                Kind::LoadBalancer,
                 &balancer_arn(),
                 None,
                 Lock::DeletionProtection,
@@ -45,7 +45,7 @@ fn obstacles() -> Obstacles {
             ),
             locked(machine, "i-0b2c3d4e5f6071829", None, Lock::StopProtection),
             locked(
-                Thing::Database,
+                Kind::Database,
                 DATABASE,
                 Some("canary-database"),
                 Lock::DeletionProtection,
@@ -60,18 +60,8 @@ fn obstacles() -> Obstacles {
                 ),
                 true,
             ),
-            locked(
-                Thing::Resource(Kind::Bucket),
-                "canary-state",
-                None,
-                Lock::BucketPolicy,
-            ),
-            locked(
-                Thing::Resource(Kind::Bucket),
-                "canary-state",
-                None,
-                Lock::ObjectLock,
-            ),
+            locked(Kind::Bucket, "canary-state", None, Lock::BucketPolicy),
+            locked(Kind::Bucket, "canary-state", None, Lock::ObjectLock),
             right(
                 Kind::DnsRecord,
                 "Z0123456789ABCDEFGHIJ shop.example.com. A",
@@ -82,7 +72,7 @@ fn obstacles() -> Obstacles {
             ),
         ],
         unchecked: vec![Unchecked {
-            thing: machine,
+            kind: machine,
             id: "i-0c3d4e5f607182930".to_owned(),
             why: "the caller may not ec2:DescribeInstanceAttribute".to_owned(),
         }],

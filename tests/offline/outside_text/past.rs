@@ -3,6 +3,7 @@
 use super::*;
 use kube_cfn::etcd::Snapshot;
 use kube_cfn::report::outside::{BucketContents, state_bucket};
+use kube_cfn::sweep::Past;
 
 fn past(id: &str, owner: Owner) -> Found {
     let mut found = volume(id, 20, "available", "shop/data-db-0");
@@ -14,8 +15,8 @@ fn past(id: &str, owner: Owner) -> Found {
 fn case() -> Case {
     let mut found = usual();
     found.retain(|one| one.resource.kind == Kind::Volume);
-    found.push(past("vol-0eeeeeeeeeeeeeeee", Owner::Earlier));
-    found.push(past("vol-0ffffffffffffffff", Owner::Released));
+    found.push(past("vol-0eeeeeeeeeeeeeeee", Owner::Past(Past::Earlier)));
+    found.push(past("vol-0ffffffffffffffff", Owner::Past(Past::Released)));
     let mut case = Case::of(found);
     case.plan = bare();
     case
@@ -45,7 +46,10 @@ fn past_volumes_are_listed_apart_and_never_lost() {
 
 #[test]
 fn volumes_are_listed_apart_where_nothing_says_which_cluster_made_them() {
-    let mut case = Case::of(vec![past("vol-0eeeeeeeeeeeeeeee", Owner::ThisOrEarlier)]);
+    let mut case = Case::of(vec![past(
+        "vol-0eeeeeeeeeeeeeeee",
+        Owner::Past(Past::ThisOrEarlier),
+    )]);
     case.plan = bare();
     case.seen = Seen::NoApi;
     case.delete_volumes = true;
@@ -59,7 +63,7 @@ fn volumes_are_listed_apart_where_nothing_says_which_cluster_made_them() {
 fn end_lists_volumes_of_an_earlier_cluster_apart() {
     let report = SweepReport {
         kept: vec![
-            past("vol-0eeeeeeeeeeeeeeee", Owner::Earlier),
+            past("vol-0eeeeeeeeeeeeeeee", Owner::Past(Past::Earlier)),
             volume("vol-0aaaaaaaaaaaaaaaa", 8, "available", "shop/data"),
         ],
         ..SweepReport::default()

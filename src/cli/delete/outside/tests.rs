@@ -5,7 +5,7 @@ use crate::cloud::outside::OutsideResource;
 use crate::events::Outcome;
 use crate::stacks::StackKind;
 use crate::sweep::kubernetes::VolumeSource;
-use crate::sweep::{Found, UnknownKind};
+use crate::sweep::{Found, Past, UnknownKind};
 
 fn found(id: &str, owner: Owner) -> Found {
     Found {
@@ -100,7 +100,7 @@ fn kept_volume_that_the_last_look_lacks_is_said() {
     );
     // Those of this cluster were to go; what an earlier one left was not.
     let mut past = shown;
-    past.push(found("vol-old", Owner::Earlier));
+    past.push(found("vol-old", Owner::Past(Past::Earlier)));
     let mut report = done(Vec::new());
     outside(past, Vec::new(), true).complete(&mut report);
     assert_eq!(

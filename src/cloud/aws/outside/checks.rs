@@ -8,7 +8,7 @@ use roxmltree::Node;
 use super::answer::{List, page, required};
 use super::balancers::VERSION;
 use super::databases::RDS_VERSION;
-use super::removal::ec2_deletion;
+use super::removal::{Way, revocation, way};
 use super::{query, unreadable, with_action};
 use crate::cloud::aws::Aws;
 use crate::cloud::aws::calls::ApiCall;
@@ -16,7 +16,7 @@ use crate::cloud::aws::ec2;
 use crate::cloud::aws::inspect::bucket_policy;
 use crate::cloud::aws::signed::xml::{LocalName, child, elements, parse};
 use crate::cloud::limiter::Service;
-use crate::cloud::outside::{OutsideKind, OutsideResource};
+use crate::cloud::outside::OutsideResource;
 use crate::cloud::{CloudError, DryRun, Lock, Lockable, RemovalChecks, denies_deletion};
 
 impl RemovalChecks for Aws {
@@ -44,19 +44,22 @@ impl RemovalChecks for Aws {
 /// The request that removes a resource of EC2.
 fn request(resource: &OutsideResource) -> Option<(&'static str, Vec<(&'static str, &str)>)> {
     let id = resource.id.as_str();
-    if resource.kind == OutsideKind::GroupRule && !resource.body.is_empty() {
-        let call = match resource.state.as_deref() {
-            Some("egress") => "RevokeSecurityGroupEgress",
-            Some(_) | None => "RevokeSecurityGroupIngress",
-        };
-        let group = ("GroupId", resource.body.as_str());
-        return Some((call, vec![group, ("SecurityGroupRuleId.1", id)]));
+    match way(resource) {
+        Way::Call(Service::Ec2, _, call, parameter) => Some((call, vec![(parameter, id)])),
+        Way::Endpoint => Some(("DeleteVpcEndpoints", vec![("VpcEndpointId.1", id)])),
+        Way::GroupRule if !resource.body.is_empty() => {
+            let is_egress = resource.state.as_deref() == Some("egress");
+            let (call, parameters) = revocation(id, &resource.body, is_egress);
+            Some((call, parameters.to_vec()))
+        }
+        Way::Call(..)
+        | Way::GroupRule
+        | Way::DnsRecord
+        | Way::LogGroup
+        | Way::Bucket
+        | Way::Key
+        | Way::Never => None,
     }
-    let (call, parameter) = match resource.kind {
-        OutsideKind::Endpoint => ("DeleteVpcEndpoints", "VpcEndpointId.1"),
-        _ => ec2_deletion(resource)?,
-    };
-    Some((call, vec![(parameter, id)]))
 }
 
 const ATTRIBUTES: List = List {

@@ -13,7 +13,9 @@ use crate::cloud::CloudError;
 use crate::cloud::aws::Aws;
 use crate::cloud::aws::calls::{ApiCall, all_pages};
 use crate::cloud::limiter::Service;
-use crate::cloud::outside::{OutsideKind, OutsideResource, OutsideScope};
+use crate::cloud::outside::{
+    OutsideKind, OutsideResource, OutsideScope, database_prefix, is_database_of, is_named_by_stack,
+};
 
 /// The name of `CloudWatch` Logs in `X-Amz-Target`.
 pub(super) const LOGS_TARGET: &str = "Logs_20140328";
@@ -42,31 +44,13 @@ const SNAPSHOTS: List = List {
 /// State of backups whose database is deleted.
 const RETAINED: &str = "retained";
 
-/// What a database's identifier begins with; a random part without a dash follows.
-fn prefix(cluster: &str) -> String {
-    format!("{cluster}-database-database-")
-}
-
-/// Whether an identifier is that of the cluster's database, and not of a cluster whose name begins like this.
-fn is_database_of(identifier: &str, cluster: &str) -> bool {
-    is_named(identifier, &prefix(cluster))
-}
-
-/// Whether a name is one that CloudFormation made of this beginning: it adds a random part without a dash.
-fn is_named(name: &str, beginning: &str) -> bool {
-    let random = name.strip_prefix(beginning);
-    random.is_some_and(|random| {
-        !random.is_empty() && random.chars().all(|letter| letter.is_ascii_alphanumeric())
-    })
-}
-
 /// The log groups of the cluster's databases, living ones too. Their tags are not read: RDS puts none on them.
 pub(super) async fn log_groups(
     aws: &Aws,
     scope: &OutsideScope,
 ) -> Result<Vec<OutsideResource>, CloudError> {
     let cluster = &scope.cluster;
-    let named = format!("{LOGS_OF_DATABASES}{}", prefix(cluster));
+    let named = format!("{LOGS_OF_DATABASES}{}", database_prefix(cluster));
     let api_call = ApiCall::new(Service::Logs, "DescribeLogGroups", &named);
     let all = all_pages(async |next: Option<String>| {
         let mut body = object!({ "logGroupNamePrefix": named, "limit": 50 });
@@ -111,15 +95,7 @@ pub(super) async fn instances(
     aws: &Aws,
     scope: &OutsideScope,
 ) -> Result<Vec<OutsideResource>, CloudError> {
-    let api_call = ApiCall::new(Service::Rds, INSTANCES.call, "");
-    let all = all_pages(async |next: Option<String>| {
-        let mut parameters = vec![("MaxRecords", "100")];
-        parameters.extend(next.as_deref().map(|marker| ("Marker", marker)));
-        let text = query(aws, (api_call, RDS_VERSION), &parameters).await?;
-        let page = page(&text, INSTANCES, instance).map_err(unreadable(api_call))?;
-        Ok((Some(page.items), page.next))
-    })
-    .await?;
+    let all = read(aws, INSTANCES, &[], instance).await?;
     let cluster = scope.cluster.as_str();
     let is_ours = |database: &OutsideResource| {
         let is_here = scope.vpc.is_some() && database.vpc == scope.vpc;
@@ -152,19 +128,11 @@ pub(super) async fn backups(
     aws: &Aws,
     scope: &OutsideScope,
 ) -> Result<Vec<OutsideResource>, CloudError> {
-    let api_call = ApiCall::new(Service::Rds, BACKUPS.call, "");
-    let all = all_pages(async |next: Option<String>| {
-        let mut parameters = vec![
-            ("Filters.Filter.1.Name", "status"),
-            ("Filters.Filter.1.Values.Value.1", RETAINED),
-            ("MaxRecords", "100"),
-        ];
-        parameters.extend(next.as_deref().map(|marker| ("Marker", marker)));
-        let text = query(aws, (api_call, RDS_VERSION), &parameters).await?;
-        let page = page(&text, BACKUPS, backup).map_err(unreadable(api_call))?;
-        Ok((Some(page.items), page.next))
-    })
-    .await?;
+    let retained = [
+        ("Filters.Filter.1.Name", "status"),
+        ("Filters.Filter.1.Values.Value.1", RETAINED),
+    ];
+    let all = read(aws, BACKUPS, &retained, backup).await?;
     let cluster = scope.cluster.as_str();
     let is_ours = |backup: &OutsideResource| {
         let is_retained = backup.state.as_deref() == Some(RETAINED);
@@ -199,20 +167,12 @@ pub(super) async fn snapshots(
     aws: &Aws,
     scope: &OutsideScope,
 ) -> Result<Vec<OutsideResource>, CloudError> {
-    let api_call = ApiCall::new(Service::Rds, SNAPSHOTS.call, "");
-    let all = all_pages(async |next: Option<String>| {
-        let mut parameters = vec![("SnapshotType", "manual"), ("MaxRecords", "100")];
-        parameters.extend(next.as_deref().map(|marker| ("Marker", marker)));
-        let text = query(aws, (api_call, RDS_VERSION), &parameters).await?;
-        let page = page(&text, SNAPSHOTS, snapshot).map_err(unreadable(api_call))?;
-        Ok((Some(page.items), page.next))
-    })
-    .await?;
+    let all = read(aws, SNAPSHOTS, &[("SnapshotType", "manual")], snapshot).await?;
     let cluster = scope.cluster.as_str();
     let beginning = format!("{cluster}-database-snapshot-database-");
     let is_ours = |snapshot: &OutsideResource| {
         let database = snapshot.description.as_deref().unwrap_or_default();
-        is_named(&snapshot.id, &beginning)
+        is_named_by_stack(&snapshot.id, &beginning)
             || is_database_of(database, cluster)
             || cluster_tags::are_of(&snapshot.tags, OF_STACKS, cluster)
     };
@@ -237,23 +197,27 @@ fn snapshot(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
     })
 }
 
+/// Every entry on every page of a list of RDS.
+async fn read(
+    aws: &Aws,
+    list: List,
+    parameters: &[(&str, &str)],
+    entry: fn(Node<'_, '_>) -> Result<OutsideResource, String>,
+) -> Result<Vec<OutsideResource>, CloudError> {
+    let api_call = ApiCall::new(Service::Rds, list.call, "");
+    all_pages(async |next: Option<String>| {
+        let mut parameters = [parameters, &[("MaxRecords", "100")]].concat();
+        parameters.extend(next.as_deref().map(|marker| ("Marker", marker)));
+        let text = query(aws, (api_call, RDS_VERSION), &parameters).await?;
+        let page = page(&text, list, entry).map_err(unreadable(api_call))?;
+        Ok((Some(page.items), page.next))
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn database_of_a_cluster_is_known_by_its_name() {
-        let of = |identifier| is_database_of(identifier, "canary");
-        assert!(of("canary-database-database-x1y2z3"));
-        for other in [
-            "canary-database-database-",
-            "canary-database-database-x-database-database-y1",
-            "canary-2-database-database-x1",
-            "other",
-        ] {
-            assert!(!of(other), "{other}");
-        }
-    }
 
     #[test]
     fn log_group_has_its_size_and_its_time() {

@@ -35,77 +35,91 @@ pub(super) async fn remove(aws: &Aws, resource: &OutsideResource) -> Result<(), 
     }
 }
 
-/// The call that deletes a resource of EC2 by its id alone, and the parameter that takes it.
-pub(super) fn ec2_deletion(resource: &OutsideResource) -> Option<(&'static str, &'static str)> {
+/// How a resource is removed.
+pub(super) enum Way {
+    /// One call of the query protocol, with its id in this parameter.
+    Call(Service, &'static str, &'static str, &'static str),
+    GroupRule,
+    DnsRecord,
+    LogGroup,
+    Bucket,
+    Key,
+    Endpoint,
+    Never,
+}
+
+pub(super) fn way(resource: &OutsideResource) -> Way {
     use OutsideKind as K;
-    let call = match resource.kind {
-        K::Machine => ("TerminateInstances", "InstanceId.1"),
-        K::SecurityGroup => ("DeleteSecurityGroup", "GroupId"),
-        K::Interface => ("DeleteNetworkInterface", "NetworkInterfaceId"),
-        K::Volume => ("DeleteVolume", "VolumeId"),
-        K::Snapshot => ("DeleteSnapshot", "SnapshotId"),
-        K::NatGateway => ("DeleteNatGateway", "NatGatewayId"),
-        K::Address => ("ReleaseAddress", "AllocationId"),
-        K::Subnet => ("DeleteSubnet", "SubnetId"),
-        K::RouteTable => ("DeleteRouteTable", "RouteTableId"),
-        K::NetworkAcl => ("DeleteNetworkAcl", "NetworkAclId"),
-        K::Peering => ("DeleteVpcPeeringConnection", "VpcPeeringConnectionId"),
-        K::VpnGateway => ("DeleteVpnGateway", "VpnGatewayId"),
-        K::InternetGateway if resource.id.starts_with(EGRESS_ONLY) => (
+    let ec2 = |call, parameter| Way::Call(Service::Ec2, EC2_VERSION, call, parameter);
+    let rds = |call, parameter| Way::Call(Service::Rds, RDS_VERSION, call, parameter);
+    let id = &resource.id;
+    match resource.kind {
+        K::Machine => ec2("TerminateInstances", "InstanceId.1"),
+        K::LoadBalancer => {
+            let (service, call) = (Service::LoadBalancing, "DeleteLoadBalancer");
+            Way::Call(service, VERSION, call, "LoadBalancerArn")
+        }
+        K::ClassicLoadBalancer => {
+            let (service, call) = (Service::ClassicLoadBalancing, "DeleteLoadBalancer");
+            Way::Call(service, CLASSIC_VERSION, call, "LoadBalancerName")
+        }
+        K::TargetGroup => {
+            let (service, call) = (Service::LoadBalancing, "DeleteTargetGroup");
+            Way::Call(service, VERSION, call, "TargetGroupArn")
+        }
+        K::GroupRule => Way::GroupRule,
+        K::SecurityGroup => ec2("DeleteSecurityGroup", "GroupId"),
+        K::Interface => ec2("DeleteNetworkInterface", "NetworkInterfaceId"),
+        K::Volume => ec2("DeleteVolume", "VolumeId"),
+        K::Snapshot => ec2("DeleteSnapshot", "SnapshotId"),
+        K::DnsRecord => Way::DnsRecord,
+        K::LogGroup => Way::LogGroup,
+        // By its ARN, or by the resource id of its database.
+        K::Backup => {
+            let parameter = if id.starts_with("arn:") {
+                "DBInstanceAutomatedBackupsArn"
+            } else {
+                "DbiResourceId"
+            };
+            rds("DeleteDBInstanceAutomatedBackup", parameter)
+        }
+        K::DatabaseSnapshot => rds("DeleteDBSnapshot", "DBSnapshotIdentifier"),
+        K::Bucket => Way::Bucket,
+        K::Key => Way::Key,
+        K::NatGateway => ec2("DeleteNatGateway", "NatGatewayId"),
+        K::Address => ec2("ReleaseAddress", "AllocationId"),
+        K::Subnet => ec2("DeleteSubnet", "SubnetId"),
+        K::RouteTable => ec2("DeleteRouteTable", "RouteTableId"),
+        K::NetworkAcl => ec2("DeleteNetworkAcl", "NetworkAclId"),
+        K::Peering => ec2("DeleteVpcPeeringConnection", "VpcPeeringConnectionId"),
+        K::Endpoint => Way::Endpoint,
+        K::VpnGateway => ec2("DeleteVpnGateway", "VpnGatewayId"),
+        K::InternetGateway if id.starts_with(EGRESS_ONLY) => ec2(
             "DeleteEgressOnlyInternetGateway",
             "EgressOnlyInternetGatewayId",
         ),
-        K::InternetGateway => ("DeleteInternetGateway", "InternetGatewayId"),
-        K::Vpc => ("DeleteVpc", "VpcId"),
-        K::LoadBalancer
-        | K::ClassicLoadBalancer
-        | K::TargetGroup
-        | K::GroupRule
-        | K::DnsRecord
-        | K::LogGroup
-        | K::Backup
-        | K::DatabaseSnapshot
-        | K::Database
-        | K::Bucket
-        | K::Key
-        | K::Endpoint => return None,
-    };
-    Some(call)
+        K::InternetGateway => ec2("DeleteInternetGateway", "InternetGatewayId"),
+        K::Vpc => ec2("DeleteVpc", "VpcId"),
+        K::Database => Way::Never,
+    }
 }
 
 async fn by_kind(aws: &Aws, resource: &OutsideResource) -> Result<(), CloudError> {
     let id = resource.id.as_str();
-    if let Some((call, parameter)) = ec2_deletion(resource) {
-        detach(aws, resource, parameter).await?;
-        return query_call(aws, (Service::Ec2, EC2_VERSION, call), parameter, id).await;
-    }
-    match resource.kind {
-        OutsideKind::LoadBalancer => {
-            let call = (Service::LoadBalancing, VERSION, "DeleteLoadBalancer");
-            query_call(aws, call, "LoadBalancerArn", id).await
+    match way(resource) {
+        Way::Call(service, version, call, parameter) => {
+            detach(aws, resource, parameter).await?;
+            let api_call = ApiCall::new(service, call, id);
+            query(aws, (api_call, version), &[(parameter, id)]).await?;
+            Ok(())
         }
-        OutsideKind::ClassicLoadBalancer => {
-            let version = CLASSIC_VERSION;
-            let call = (Service::ClassicLoadBalancing, version, "DeleteLoadBalancer");
-            query_call(aws, call, "LoadBalancerName", id).await
-        }
-        OutsideKind::TargetGroup => {
-            let call = (Service::LoadBalancing, VERSION, "DeleteTargetGroup");
-            query_call(aws, call, "TargetGroupArn", id).await
-        }
-        OutsideKind::GroupRule => revoke(aws, id).await,
-        OutsideKind::DnsRecord => dns::delete(aws, resource).await,
-        OutsideKind::LogGroup => delete_log_group(aws, id).await,
-        OutsideKind::Backup => delete_backup(aws, id).await,
-        OutsideKind::DatabaseSnapshot => {
-            let call = (Service::Rds, RDS_VERSION, "DeleteDBSnapshot");
-            query_call(aws, call, "DBSnapshotIdentifier", id).await
-        }
-        OutsideKind::Bucket => delete_bucket(aws, id).await,
-        OutsideKind::Key => end_key(aws, id).await,
-        OutsideKind::Endpoint => delete_endpoint(aws, id).await,
-        OutsideKind::Database => Err(refused(resource, "kube-cfn never deletes a database")),
-        _ => Err(refused(resource, "it is deleted by EC2's own calls")),
+        Way::GroupRule => revoke(aws, id).await,
+        Way::DnsRecord => dns::delete(aws, resource).await,
+        Way::LogGroup => delete_log_group(aws, id).await,
+        Way::Bucket => delete_bucket(aws, id).await,
+        Way::Key => end_key(aws, id).await,
+        Way::Endpoint => delete_endpoint(aws, id).await,
+        Way::Never => Err(refused(resource, "kube-cfn never deletes a database")),
     }
 }
 
@@ -161,34 +175,29 @@ fn refused(resource: &OutsideResource, why: &str) -> CloudError {
     }
 }
 
-async fn query_call(
-    aws: &Aws,
-    (service, version, call): (Service, &str, &'static str),
-    parameter: &str,
-    id: &str,
-) -> Result<(), CloudError> {
-    let api_call = ApiCall::new(service, call, id);
-    query(aws, (api_call, version), &[(parameter, id)]).await?;
-    Ok(())
-}
-
 /// Takes a rule out of its group.
 async fn revoke(aws: &Aws, id: &str) -> Result<(), CloudError> {
     let Some(rule) = ec2::rule(aws, id).await? else {
         return Ok(());
     };
-    let call = if rule.is_egress {
+    let (call, parameters) = revocation(id, &rule.group, rule.is_egress);
+    let api_call = ApiCall::new(Service::Ec2, call, id);
+    query(aws, (api_call, EC2_VERSION), &parameters).await?;
+    Ok(())
+}
+
+/// The call that takes a rule out of its group, and its parameters.
+pub(super) fn revocation<'a>(
+    id: &'a str,
+    group: &'a str,
+    is_egress: bool,
+) -> (&'static str, [(&'static str, &'a str); 2]) {
+    let call = if is_egress {
         "RevokeSecurityGroupEgress"
     } else {
         "RevokeSecurityGroupIngress"
     };
-    let api_call = ApiCall::new(Service::Ec2, call, id);
-    let parameters = [
-        ("GroupId", rule.group.as_str()),
-        ("SecurityGroupRuleId.1", id),
-    ];
-    query(aws, (api_call, EC2_VERSION), &parameters).await?;
-    Ok(())
+    (call, [("GroupId", group), ("SecurityGroupRuleId.1", id)])
 }
 
 async fn delete_log_group(aws: &Aws, name: &str) -> Result<(), CloudError> {
@@ -196,17 +205,6 @@ async fn delete_log_group(aws: &Aws, name: &str) -> Result<(), CloudError> {
     let body = object!({ "logGroupName": name });
     let answer = json_without_answer(aws, Tries::USUAL, (api_call, LOGS_TARGET), &body).await;
     answer.map_err(|error| with_action(api_call, error))
-}
-
-/// By its ARN, or by the resource id of its database.
-async fn delete_backup(aws: &Aws, id: &str) -> Result<(), CloudError> {
-    let parameter = if id.starts_with("arn:") {
-        "DBInstanceAutomatedBackupsArn"
-    } else {
-        "DbiResourceId"
-    };
-    let call = "DeleteDBInstanceAutomatedBackup";
-    query_call(aws, (Service::Rds, RDS_VERSION, call), parameter, id).await
 }
 
 async fn delete_bucket(aws: &Aws, name: &str) -> Result<(), CloudError> {

@@ -32,10 +32,7 @@ pub(super) fn is_free_volume(found: &Found) -> bool {
     let Found {
         resource, owner, ..
     } = found;
-    let is_own = matches!(
-        owner,
-        Owner::Kubernetes | Owner::Earlier | Owner::Released | Owner::ThisOrEarlier
-    );
+    let is_own = matches!(owner, Owner::Kubernetes | Owner::Past(_));
     resource.kind == OutsideKind::Volume && is_own && is_available(resource)
 }
 
@@ -72,19 +69,9 @@ impl LeftoverFacts<'_> {
     fn judge_by_kind(&self, found: &Found) -> Option<Leftover> {
         let resource = &found.resource;
         match (resource.kind, found.owner) {
-            (
-                OutsideKind::Volume,
-                Owner::Kubernetes | Owner::Earlier | Owner::Released | Owner::ThisOrEarlier,
-            ) => self.volume(found),
+            (OutsideKind::Volume, Owner::Kubernetes | Owner::Past(_)) => self.volume(found),
             // Only volumes are of the past; the rest is somebody else's.
-            (
-                _,
-                Owner::Foreign
-                | Owner::Unclear
-                | Owner::Earlier
-                | Owner::Released
-                | Owner::ThisOrEarlier,
-            ) => None,
+            (_, Owner::Foreign | Owner::Unclear | Owner::Past(_)) => None,
             (OutsideKind::Machine, _) => self.machine(found),
             // Its data may be wanted, so a deletion keeps it too.
             (OutsideKind::Volume, Owner::Stack) => Some(self.left(found)),
@@ -110,11 +97,9 @@ impl LeftoverFacts<'_> {
         let text = match found.owner {
             Owner::Foreign => "is somebody else's, and holds the network",
             Owner::Unclear => "may be somebody else's, and holds the network",
-            Owner::Kubernetes
-            | Owner::Stack
-            | Owner::Earlier
-            | Owner::Released
-            | Owner::ThisOrEarlier => "is in no stack any more, and holds the network",
+            Owner::Kubernetes | Owner::Stack | Owner::Past(_) => {
+                "is in no stack any more, and holds the network"
+            }
         };
         let resource = &found.resource;
         let name = format!("{} {}", row(resource.kind).name, short(resource));
