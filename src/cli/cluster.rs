@@ -4,6 +4,7 @@ use super::Global;
 use super::api_access::ClusterRef;
 use super::error::CommandError;
 use super::guard::{self, FoundPlace, PlaceGuard};
+use super::left::Gone;
 use super::session::{self, connect, connect_checked};
 use crate::cloud::aws::Aws;
 use crate::cloud::{Identity, VersionedParameters};
@@ -143,11 +144,15 @@ pub async fn no_stacks(
     }
 }
 
-/// A cluster without stacks: what they left may be there.
+/// A cluster without stacks, where nobody has looked: what they left may be there.
 pub fn stacks_not_found(name: &str, place: &FoundPlace<'_>) -> CommandError {
+    without_stacks(&format!("{name} has no stacks"), name, place)
+}
+
+fn without_stacks(what: &str, name: &str, place: &FoundPlace<'_>) -> CommandError {
     let argument = argument(name, place.identity, place.is_defined);
-    guard::not_found(&format!("{name} has no stacks"), place, name).more_help(format!(
-        "`kube-cfn delete {argument} --plan` shows what its stacks may have left"
+    guard::not_found(what, place, name).more_help(format!(
+        "`kube-cfn status {argument}` shows what its stacks may have left"
     ))
 }
 
@@ -217,6 +222,21 @@ impl Cluster {
         ))
     }
 
+    /// The cluster, where it has no stack; `argument` is how it is named to a command.
+    pub fn gone<'a>(&'a self, argument: &'a str) -> Gone<'a> {
+        Gone {
+            cloud: &self.cloud,
+            name: &self.name,
+            identity: &self.identity,
+            argument,
+        }
+    }
+
+    /// The error of a command that finds no stack, and has not looked for what they left.
+    pub fn without_stacks(&self, what: &str) -> CommandError {
+        without_stacks(what, &self.name, &self.place())
+    }
+
     /// The error of a command that does not find what it needs.
     pub fn not_found(&self, what: &str) -> CommandError {
         guard::not_found(what, &self.place(), &self.name)
@@ -232,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_of_a_cluster_without_stacks_is_shown_by_a_deletion() {
+    fn what_is_left_of_a_cluster_without_stacks_is_shown_by_status() {
         let identity = Identity {
             account: "123456789012".to_owned(),
             caller: "arn".to_owned(),
@@ -246,11 +266,11 @@ mod tests {
             };
             format!("{:?}", stacks_not_found("canary", &place))
         };
-        assert!(help(true).contains("; `kube-cfn delete canary --plan` shows"));
+        assert!(help(true).contains("; `kube-cfn status canary` shows"));
         assert!(help(true).contains("`kube-cfn plan canary` shows"));
         let named = help(false);
         assert!(
-            named.contains("`kube-cfn delete canary --region eu-west-1 --plan`"),
+            named.contains("`kube-cfn status canary --region eu-west-1`"),
             "{named}"
         );
         assert!(

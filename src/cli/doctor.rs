@@ -9,11 +9,13 @@ use futures::future::join_all;
 use super::Global;
 use super::api_access::ApiArgs;
 use super::error::{CommandError, Exit};
+use super::left::Gone;
 use super::objects;
 use super::out::FormatArg;
 use super::session::{self, Session};
 use crate::cloud::{Cloud, LiveStack};
 use crate::common::text::count;
+use crate::operation;
 use crate::plan::protection::account::{self, LiveAccount};
 use crate::plan::protection::stack::{LiveProtection, WantedProtection, layers};
 use crate::plan::protection::{LayerState, ProtectionLayer, read};
@@ -32,7 +34,10 @@ Kubernetes any more, and buckets, keys and volumes that a stack left. DNS record
 API is asked only where there are load balancers or rules of Services and Ingresses, or volumes that no machine has. Where \
 it can't be reached and there are, those were not looked at: --server names the end of a tunnel to an internal API.
 
-Exits with 4 when something is missing or left over, with 1 when something could not be checked.")]
+Volumes that are older than the cluster are an earlier cluster's of the same name. Of a cluster without any stack it shows what \
+is left: what stacks and Kubernetes left, parameters, and what was kept.
+
+Exits with 4 when something is missing or left over, with 1 when something could not be checked, or nothing is there but what was kept.")]
 pub struct Args {
     /// Name of the definition, or the path of its file
     #[arg(add = super::completions::definitions())]
@@ -49,13 +54,14 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let name = session.spec().name.clone();
     let survey = plan::survey(&session.cloud, &name).await?;
     if survey.found.is_empty() {
-        return Err(session.no_stacks().await);
+        return gone(&session, args).await;
     }
     let mut found = Findings {
         cluster: name,
         layers: Vec::new(),
         stacks: Vec::new(),
         half_deleted: is_network_stuck(&survey.found),
+        gone: false,
         leftovers: Vec::new(),
     };
     if found.half_deleted {
@@ -65,6 +71,35 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     }
     args.output.print(&found, || protection::text(&found))?;
     exit(&found)
+}
+
+/// Looks for what is left of a cluster without any stack. A run that has just begun has none yet.
+async fn gone(session: &Session, args: &Args) -> Result<Exit, CommandError> {
+    let name = &session.spec().name;
+    if matches!(operation::read(&session.cloud, name).await, Ok(Some(_))) {
+        return Err(session.no_stacks().await);
+    }
+    let gone = Gone {
+        cloud: &session.cloud,
+        name,
+        identity: &session.identity,
+        argument: name,
+    };
+    let left = gone.look().await?;
+    let missing = session.not_found(&format!("{name} has no stacks"));
+    if left.is_empty() {
+        return Err(missing);
+    }
+    let found = Findings {
+        cluster: name.clone(),
+        layers: Vec::new(),
+        stacks: Vec::new(),
+        half_deleted: false,
+        gone: true,
+        leftovers: left,
+    };
+    args.output.print(&found, || protection::text(&found))?;
+    gone.verdict(&found.leftovers, missing)
 }
 
 /// Looks at every layer, and at what lies outside the stacks.

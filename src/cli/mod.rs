@@ -19,6 +19,7 @@ mod etcd;
 mod guard;
 mod identity;
 mod kubeconfig;
+mod left;
 mod list;
 mod lock;
 mod new;

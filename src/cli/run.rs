@@ -9,6 +9,7 @@ use super::session::Session;
 use crate::apply::{RunOutcome, RunReport};
 use crate::catalog::durations::Durations;
 use crate::cloud::Identity;
+use crate::common::text::listed_line;
 use crate::events::{Event, Outcome};
 use crate::journal::{self, Journal, JournalError, RunHeader};
 use crate::plan::Plan;
@@ -124,12 +125,11 @@ fn is_only_unfinished(report: &RunReport) -> bool {
 /// `Done`, or why it is not; `again` is the command that continues.
 pub fn exit(report: &RunReport, again: &str) -> Result<Exit, CommandError> {
     for line in &report.changed_since {
-        eprint(&format!("!! {line}"));
+        eprint(&listed_line("!! ", line));
     }
     if let Some(error) = &report.not_looked_at {
-        eprint(&format!(
-            "!! the stacks could not be looked at once more at the end: {error}"
-        ));
+        let text = format!("the stacks could not be looked at once more at the end: {error}");
+        eprint(&listed_line("!! ", &text));
     }
     let (exit, message, help) = match report.outcome() {
         RunOutcome::Done => return Ok(Exit::Done),

@@ -8,7 +8,7 @@ use super::Global;
 use super::api_access::ClusterRef;
 use super::cluster;
 use super::error::{CommandError, Exit};
-use super::guard::{FoundPlace, PlaceGuard};
+use super::guard::{self, FoundPlace, PlaceGuard};
 use super::out::eprint;
 use crate::cloud::aws::{Aws, Settings};
 use crate::cloud::{Cloud, Identity, VersionedParameters};
@@ -156,12 +156,20 @@ impl<C> Session<C> {
     where
         C: VersionedParameters,
     {
-        let place = FoundPlace {
+        cluster::no_stacks(&self.cloud, &self.spec().name, &self.place()).await
+    }
+
+    /// The error of a command that does not find what it needs.
+    pub fn not_found(&self, what: &str) -> CommandError {
+        guard::not_found(what, &self.place(), &self.spec().name)
+    }
+
+    fn place(&self) -> FoundPlace<'_> {
+        FoundPlace {
             identity: &self.identity,
             confirmed_by: self.confirmed_by(),
             is_defined: true,
-        };
-        cluster::no_stacks(&self.cloud, &self.spec().name, &place).await
+        }
     }
 
     /// The file that names account and region as the cluster's, in words.

@@ -14,7 +14,7 @@ use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 use super::planning::{list_authorities, unusable_key};
 use super::session;
-use crate::cloud::{Cloud, LiveStack};
+use crate::cloud::{Cloud, CloudError, Identity, LiveStack};
 use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::operation;
 use crate::report::certificates::{self, Certificate, CertificateKind};
@@ -23,8 +23,9 @@ use crate::report::cluster::{
     is_network_stuck, text, view,
 };
 use crate::report::kubernetes::KubernetesView;
+use crate::report::protection::{LeftoverState, number_in};
 use crate::stacks::{API_HOST, StackKind};
-use crate::sweep::{self, Scope};
+use crate::sweep::{self, Scope, Seen};
 
 /// How long to look outside the stacks: no more than the API may take.
 const OUTSIDE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -33,7 +34,10 @@ const OUTSIDE_TIMEOUT: Duration = Duration::from_secs(15);
 #[command(after_long_help = "\
 Shows what lies outside the stacks too: load balancers and security groups that Kubernetes made, volumes of claims with \
 their sizes, snapshots, DNS records, machines that are in no Auto Scaling group any more, what a stack left, and how much others have in \
-the VPC. Where a deletion came as far as the network and not further, it names what holds it, and -o json everything.")]
+the VPC. Where a deletion came as far as the network and not further, it names what holds it, and -o json everything.
+
+Of a cluster without any stack it shows what is left: what stacks and Kubernetes left, parameters, and what was kept. With \
+--check that is 4; where nothing is there but what was kept, it ends with 1.")]
 pub struct Args {
     #[command(flatten)]
     cluster: ClusterArg,
@@ -52,6 +56,12 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let cluster = args.cluster.open(global).await?;
     let view = look(&cluster, &args.api).await?;
     args.output.print(&view, || text(&view, Timestamp::now()))?;
+    if let Some(left) = &view.left {
+        let argument = cluster.argument();
+        let verdict = cluster.gone(&argument).verdict(left, no_stacks(&cluster));
+        let is_shown = number_in(left, LeftoverState::Orphaned) > 0 && !args.check;
+        return if is_shown { Ok(Exit::Done) } else { verdict };
+    }
     if args.check {
         check(&cluster, &view)
     } else {
@@ -65,7 +75,7 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     let operation = operation::read(&cluster.cloud, &cluster.name).await;
     // A run that has just begun has no stack yet.
     if found.is_empty() && !matches!(operation, Ok(Some(_))) {
-        return Err(cluster.no_stacks().await);
+        return gone(cluster).await;
     }
     let place = (
         cluster.identity.account.as_str(),
@@ -85,6 +95,25 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     view.operation = OperationView::of(operation);
     view.authorities = authorities;
     Ok(view)
+}
+
+/// What is left of a cluster without any stack; an error where nothing is.
+async fn gone(cluster: &Cluster) -> Result<StatusView, CommandError> {
+    let argument = cluster.argument();
+    let left = cluster.gone(&argument).look().await?;
+    if left.is_empty() {
+        return Err(no_stacks(cluster));
+    }
+    let Identity {
+        account, region, ..
+    } = &cluster.identity;
+    let mut view = view(&cluster.name, (account, region), &[], &[]);
+    view.left = Some(left);
+    Ok(view)
+}
+
+fn no_stacks(cluster: &Cluster) -> CommandError {
+    cluster.not_found(&format!("{} has no stacks", cluster.name))
 }
 
 /// Whether the authorities can be relied on. A deletion takes them away: what is left then is not looked at.
@@ -153,7 +182,11 @@ async fn read_stacks(cluster: &Cluster) -> Result<Vec<StackWithResources>, Comma
 async fn outside(cluster: &Cluster, stacks: &[LiveStack]) -> OutsideView {
     let looked = async {
         let scope = Scope::of(&cluster.cloud, &cluster.name, stacks).await?;
-        sweep::look(&cluster.cloud, &scope).await
+        let mut inventory = sweep::look(&cluster.cloud, &scope).await?;
+        // Without Kubernetes's objects their age alone tells which are not this cluster's.
+        let silent = Seen::Silent("it was not asked".to_owned());
+        inventory.tell_past_volumes(sweep::began(stacks), &silent);
+        Ok::<_, CloudError>(inventory)
     };
     let is_stuck = is_network_stuck(stacks);
     match tokio::time::timeout(OUTSIDE_TIMEOUT, looked).await {

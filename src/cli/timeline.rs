@@ -176,9 +176,9 @@ async fn from_aws(cluster: &Cluster) -> Result<TimelineView, CommandError> {
     );
     let timeline = Timeline::of(&timeline::events_of(&cluster.name, &histories));
     let timeline = timeline.ok_or_else(|| {
-        cluster.not_found(&format!(
-            "no run of {} is recorded here, and it has no stacks",
-            cluster.name
+        let name = &cluster.name;
+        cluster.without_stacks(&format!(
+            "no run of {name} is recorded here, and it has no stacks"
         ))
     })?;
     Ok(TimelineView::new(

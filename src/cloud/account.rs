@@ -134,16 +134,18 @@ pub struct DatabaseOffer {
 pub struct RightsQuestion {
     /// ARN of the user or role.
     pub principal: String,
-    /// ARN of the resource that all actions are about; `None` is any.
-    pub resource: Option<String>,
+    /// ARNs of the resources that each action is about; none is any.
+    pub resources: BTreeSet<String>,
     /// IAM actions.
     pub actions: BTreeSet<String>,
 }
 
-/// What the simulator says of an action.
+/// What the simulator says of an action, on one resource where it was asked about some.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub action: String,
+    /// ARN of the resource; `None` where it was asked about any.
+    pub resource: Option<String>,
     pub effect: Effect,
     /// Whether a condition was left open because the simulation lacks the value of its key.
     pub lacks_context: bool,

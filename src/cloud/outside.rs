@@ -104,7 +104,8 @@ pub struct OutsideResource {
     /// ARN of a deleted stack that left it, by CloudFormation's own record: of a key, on which CloudFormation puts no tag.
     pub left_by: Option<String>,
     /// Ids of what it is attached to, what it refers to, and what it is made of: the instance of a volume, instance and
-    /// groups of an interface, both groups of a rule, the load balancers of a target group, the addresses of a NAT gateway.
+    /// groups of an interface, both groups of a rule, the load balancers of a target group, the addresses of a NAT gateway,
+    /// groups and subnets of a database.
     pub uses: BTreeSet<String>,
     /// What AWS or its maker says of it: a description, the DNS name of a load balancer, what an interface belongs to, the
     /// address itself.

@@ -12,10 +12,12 @@ use serde::Serialize;
 use crate::cloud::status::ResourcePhase;
 use crate::cloud::{LiveResource, LiveStack};
 use crate::common::duration::age;
+use crate::common::text::listed_line;
 use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
 
 use super::format::table;
+use super::protection::{self, Leftover};
 use health::authorities_trouble;
 
 pub use health::{AuthoritiesView, Health, health};
@@ -42,6 +44,8 @@ pub struct StatusView {
     pub authorities: Option<AuthoritiesView>,
     /// What lies outside the stacks; `None` before that was looked at.
     pub outside: Option<OutsideView>,
+    /// What is left of a cluster without any stack; `None` where there is a stack.
+    pub left: Option<Vec<Leftover>>,
     /// The command that deletes the cluster.
     #[serde(skip)]
     pub delete: String,
@@ -122,6 +126,7 @@ pub fn view(
         kubernetes: None,
         authorities: None,
         outside: None,
+        left: None,
         is_half_deleted: is_network_stuck(stacks_found.iter().map(|one| &one.found)),
         delete: format!("kube-cfn delete {cluster}"),
         api: output("edge", crate::stacks::API_HOST).map(|host| server_url(&host)),
@@ -174,6 +179,9 @@ pub fn network_lines(view: &StatusView) -> Vec<String> {
 
 /// The view as text for 80 columns; ages are counted to `now`.
 pub fn text(view: &StatusView, now: Timestamp) -> String {
+    if let Some(left) = &view.left {
+        return left_text(view, left);
+    }
     let (absent, no_api) = if view.is_half_deleted {
         ("deleted", "deleted")
     } else {
@@ -243,13 +251,36 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
     text
 }
 
+/// What is left of a cluster without any stack, in the lines of `doctor`.
+fn left_text(view: &StatusView, left: &[Leftover]) -> String {
+    let StatusView {
+        cluster,
+        account,
+        region,
+        ..
+    } = view;
+    let head = format!(
+        "{cluster} has no stacks in account {account}, region {region}; what is there of it:"
+    );
+    let lines = protection::lines(left);
+    [listed_line("", &head)]
+        .into_iter()
+        .chain(lines)
+        .collect::<Vec<_>>()
+        .join("\n")
+        + "\n"
+}
+
 /// What failed in a stack, a line each.
 fn trouble(stack: &StackRow) -> impl Iterator<Item = String> {
     stack.failed.iter().map(|resource| {
         let reason = resource.reason.as_deref().unwrap_or("no reason given");
-        format!(
-            "!! {}/{} {}: {reason}",
-            stack.stack, resource.logical_id, resource.status
+        let FailedResource {
+            logical_id, status, ..
+        } = resource;
+        listed_line(
+            "!! ",
+            &format!("{}/{logical_id} {status}: {reason}", stack.stack),
         )
     })
 }

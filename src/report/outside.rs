@@ -15,6 +15,7 @@ mod obstacles;
 mod page;
 mod removed;
 mod row;
+mod stays;
 
 use crate::cloud::outside::OutsideKind;
 use crate::plan::{Blocked, DeletePlan};
@@ -27,8 +28,10 @@ use page::Page;
 
 pub use buckets::{BucketContents, StateBucket, state_bucket};
 pub(super) use commands::{save_volume, steps};
+pub(super) use encrypted::end;
 pub use end::{orphans, remains};
 pub use json::json;
+pub(super) use kept::{kept_line, past};
 pub(super) use money::monthly;
 pub(super) use names::{more_of, purpose, short, size};
 pub use obstacles::refusal;
@@ -67,6 +70,7 @@ pub fn deletion(view: &DeletionView<'_>) -> String {
     obstacles::section(&mut sections, view);
     kubernetes::section(&mut sections, view, &contents);
     removed::removed(&mut sections, view, &contents);
+    stays::section(&mut sections, view, &contents);
     kept::kept(&mut sections, view, &contents);
     kept::lost(&mut sections, view, &contents);
     removed::foreign(&mut sections, view, &contents);

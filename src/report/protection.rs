@@ -6,8 +6,9 @@ mod nodes;
 mod snapshots;
 
 pub use authorities::{CopyRead, copy_layer, parameter_layers, unlisted_layer, validity_layer};
+pub(super) use leftovers::lines;
 pub use leftovers::{
-    Leftover, LeftoverFacts, LeftoverState, asks_kubernetes, leftovers, not_looked_for,
+    Leftover, LeftoverFacts, LeftoverState, asks_kubernetes, leftovers, not_looked_for, number_in,
 };
 pub use nodes::node_certificates_layer;
 pub use snapshots::snapshot_layer;
@@ -31,6 +32,8 @@ pub struct Findings {
     pub stacks: Vec<String>,
     /// Whether a deletion has come as far as the network and not further: then what protects data is not checked.
     pub half_deleted: bool,
+    /// Whether there is no stack at all: then what protects data is not checked either.
+    pub gone: bool,
     /// What lies outside the stacks, costs or is in the way, and is used by nothing.
     pub leftovers: Vec<Leftover>,
 }
@@ -38,12 +41,12 @@ pub struct Findings {
 impl Findings {
     /// How many things outside the stacks are used by nothing.
     pub fn orphaned(&self) -> usize {
-        self.leftovers_in(LeftoverState::Orphaned)
+        number_in(&self.leftovers, LeftoverState::Orphaned)
     }
 
     /// How much of what lies outside the stacks could not be looked for, or could not be judged.
     pub fn not_judged(&self) -> usize {
-        self.leftovers_in(LeftoverState::Unknown)
+        number_in(&self.leftovers, LeftoverState::Unknown)
     }
 
     /// The same in words: whether these are used is not known. `None` where everything is.
@@ -69,11 +72,6 @@ impl Findings {
         let mut all = self.leftovers.iter();
         let first = all.find(|one| one.state == LeftoverState::Unknown && one.next.is_some())?;
         first.next.as_deref()
-    }
-
-    fn leftovers_in(&self, state: LeftoverState) -> usize {
-        let all = self.leftovers.iter();
-        all.filter(|one| one.state == state).count()
     }
 
     /// How many layers and stacks are missing.
@@ -114,12 +112,20 @@ pub fn text(found: &Findings) -> String {
         let next = format!("next: `kube-cfn delete {}` goes on with it", found.cluster);
         lines.push(listed_line("   ", &next));
     }
+    if found.gone {
+        let text = format!(
+            "{} has none; what protects data is not checked",
+            found.cluster
+        );
+        lines.push(listed_line("", &format!("-- {:<14} {text}", "stacks")));
+    }
     for layer in &found.layers {
         lines.push(listed_line("", &line(layer)));
         let next = layer.next.as_ref().map(|next| format!("next: {next}"));
         lines.extend(next.map(|next| listed_line("   ", &next)));
     }
     lines.extend(leftovers::lines(&found.leftovers));
-    lines.extend(found.stacks.iter().map(|stack| format!("!! {stack}")));
+    let stacks = found.stacks.iter();
+    lines.extend(stacks.map(|stack| listed_line("", &format!("!! {stack}"))));
     lines.join("\n")
 }

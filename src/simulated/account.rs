@@ -40,6 +40,8 @@ pub struct SimulatedAccount {
     pub lacks_default_vpc: bool,
     /// Actions that no policy allows, or that one denies.
     pub not_allowed: BTreeMap<String, Effect>,
+    /// ARNs to which that is confined; none is everything.
+    pub not_allowed_on: BTreeSet<String>,
     /// A key behind every alias that is asked about.
     pub alias_is_taken: bool,
 }
@@ -63,6 +65,14 @@ impl State {
     pub(super) fn foreign_alias(&self, key: &str) -> Option<KeyState> {
         let taken = self.account.alias_is_taken && key.starts_with("alias/");
         taken.then_some(KeyState::Enabled)
+    }
+}
+
+impl SimulatedAccount {
+    /// Whether `not_allowed` is about a resource.
+    fn decides_on(&self, resource: Option<&String>) -> bool {
+        let on = &self.not_allowed_on;
+        on.is_empty() || resource.is_some_and(|resource| on.contains(resource))
     }
 }
 
@@ -174,15 +184,25 @@ impl Account for Simulated {
 
     async fn decisions(&self, question: &RightsQuestion) -> Result<Vec<Decision>, CloudError> {
         self.read("decisions", &question.principal, |state| {
-            let decide = |action: &String| Decision {
+            let account = &state.account;
+            let decide = |action: &String, resource: Option<&String>| Decision {
                 action: action.clone(),
-                effect: match state.account.not_allowed.get(action) {
-                    Some(effect) => *effect,
-                    None => Effect::Allowed,
+                resource: resource.cloned(),
+                effect: match account.not_allowed.get(action) {
+                    Some(effect) if account.decides_on(resource) => *effect,
+                    Some(_) | None => Effect::Allowed,
                 },
                 lacks_context: false,
             };
-            Ok(question.actions.iter().map(decide).collect())
+            let actions = question.actions.iter();
+            Ok(actions
+                .flat_map(|action| {
+                    let of = question.resources.iter();
+                    let of = of.map(|resource| decide(action, Some(resource)));
+                    let any = question.resources.is_empty().then(|| decide(action, None));
+                    of.chain(any).collect::<Vec<_>>()
+                })
+                .collect())
         })
         .await
     }

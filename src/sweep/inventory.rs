@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::classify::has_interface;
 use super::kinds::{End, Row, row};
 use super::listing::Listing;
 use super::owner::{Disposition, Owner, Purpose};
@@ -90,6 +91,27 @@ impl Found {
         let goes_along = self.resource.by_aws || self.resource.kind == OutsideKind::GroupRule;
         let is_machine = self.resource.kind == OutsideKind::Machine;
         self.owner == Owner::Stack && is_to_go && !goes_along && !is_machine
+    }
+
+    /// Whether it is of a kind that is named and never removed, and is the cluster's.
+    pub fn is_named(&self) -> bool {
+        self.is_left() && self.disposition == Disposition::Untouched
+    }
+
+    /// Whether AWS removes something only when this is gone, as far as their lists say it: what a database may use it keeps.
+    pub fn uses(&self, other: &Self) -> bool {
+        let (user, used) = (&self.resource, &other.resource);
+        match used.kind {
+            OutsideKind::Vpc => self.row().holds_network && user.vpc == used.vpc,
+            OutsideKind::Interface => has_interface(user, used),
+            OutsideKind::Volume | OutsideKind::TargetGroup => used.uses.contains(&user.id),
+            // What rules and tables refer to does not need them.
+            OutsideKind::SecurityGroup | OutsideKind::Subnet => {
+                let refers = [OutsideKind::GroupRule, OutsideKind::RouteTable];
+                !refers.contains(&user.kind) && user.uses.contains(&used.id)
+            }
+            _ => false,
+        }
     }
 
     /// By what it is the same one in every look.

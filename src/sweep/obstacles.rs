@@ -1,9 +1,9 @@
 //! What would keep something from being removed, looked at before consent: switches that protect it, and rights that the
-//! caller lacks. AWS is asked only about what is to go, and about rights once for each kind.
+//! caller lacks. AWS is asked only about what is to go, and about rights as seldom as its calls allow.
 
 mod rights;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 
@@ -35,14 +35,14 @@ pub struct Obstacle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     Lock(Lock),
-    /// The caller may not remove things of its kind, of which it is the first.
+    /// The caller may not remove it, nor others of its kind.
     Right {
         /// The IAM action that is missing.
         action: String,
         /// Who says so, in words.
         why: String,
-        /// How many of the kind are to go.
-        number: usize,
+        /// Ids of what of the kind is to go and can't: its own, and those of the others.
+        ids: BTreeSet<String>,
     },
 }
 
@@ -114,11 +114,11 @@ impl Going<'_> {
         all.filter(|one| !one.resource.by_aws && !is_ending(&one.resource))
     }
 
-    /// The first of each kind that no controller of Kubernetes removes, and how many there are.
-    fn first_of_kinds(&self) -> impl Iterator<Item = (&Found, usize)> {
-        let mut kinds: BTreeMap<OutsideKind, (&Found, usize)> = BTreeMap::new();
+    /// What no controller of Kubernetes removes, by kind.
+    fn of_aws(&self) -> impl Iterator<Item = Vec<&Found>> {
+        let mut kinds: BTreeMap<OutsideKind, Vec<&Found>> = BTreeMap::new();
         for found in self.removed().filter(|one| !self.goes_with_kubernetes(one)) {
-            kinds.entry(found.resource.kind).or_insert((found, 0)).1 += 1;
+            kinds.entry(found.resource.kind).or_default().push(found);
         }
         kinds.into_values()
     }
@@ -138,6 +138,18 @@ impl Going<'_> {
             (_, Some(service @ Purpose::Service(_))) => objects.has(service) == Some(true),
             (_, _) => false,
         }
+    }
+}
+
+impl Obstacle {
+    /// Whether it keeps this, which is in no stack.
+    pub fn keeps(&self, found: &Found) -> bool {
+        let id = &found.resource.id;
+        let is_meant = match &self.cause {
+            Cause::Lock(_) => self.id == *id,
+            Cause::Right { ids, .. } => ids.contains(id),
+        };
+        is_meant && self.kind == found.resource.kind && self.stack.is_none()
     }
 }
 
@@ -164,6 +176,7 @@ async fn locks<C: Clock + RemovalChecks>(cloud: &C, going: Going<'_>) -> Vec<Ans
         let (kind, of) = match held.kind {
             HeldKind::Balancer => (OutsideKind::LoadBalancer, Lockable::Balancer(id)),
             HeldKind::Database => (OutsideKind::Database, Lockable::Database(id)),
+            HeldKind::Bucket => (OutsideKind::Bucket, Lockable::Bucket(id)),
         };
         (kind, id, Some(held.stack.as_str()), of)
     });

@@ -11,6 +11,7 @@ use crate::stacks::StackKind;
 
 const VPC: &str = "AWS::EC2::VPC";
 const DATABASE: &str = "AWS::RDS::DBInstance";
+const BUCKET: &str = "AWS::S3::Bucket";
 /// The status of a resource that a deletion retained: by its policy, which no template here has, or because somebody said so.
 const SKIPPED: &str = "DELETE_SKIPPED";
 /// The network stack's output with its VPC.
@@ -32,6 +33,7 @@ pub enum HeldKind {
     /// A load balancer of the second API.
     Balancer,
     Database,
+    Bucket,
 }
 
 /// What a cluster has inside its stacks: all else that is found is outside them.
@@ -97,6 +99,7 @@ fn lockable(stack: &LiveStack, resource: &LiveResource) -> Option<Held> {
     let kind = match resource.resource_type.as_str() {
         "AWS::ElasticLoadBalancingV2::LoadBalancer" => HeldKind::Balancer,
         DATABASE => HeldKind::Database,
+        BUCKET => HeldKind::Bucket,
         _ => return None,
     };
     Some(Held {

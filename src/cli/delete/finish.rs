@@ -11,6 +11,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::out::eprint;
 use crate::cli::run;
 use crate::cloud::Identity;
+use crate::common::text::listed_line;
 use crate::kubeconfig::{self, LockTries};
 use crate::report::outside as outsides;
 
@@ -67,7 +68,7 @@ pub fn finish(
         eprint(line);
     }
     for line in report.unfinished.iter().chain(&report.waiting_for_stacks) {
-        eprint(&format!("!! {line}"));
+        eprint(&listed_line("!! ", line));
     }
     if let Some(lost) = lost {
         return Err(lost);

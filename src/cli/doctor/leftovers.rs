@@ -23,7 +23,7 @@ pub async fn leftovers(session: &Session, survey: &Survey, api: &ApiArgs) -> Vec
         let inventory = sweep::look(cloud, &scope).await?;
         Ok::<_, CloudError>((scope, inventory))
     };
-    let (scope, inventory) = match looked.await {
+    let (scope, mut inventory) = match looked.await {
         Ok(looked) => looked,
         Err(error) => return vec![protection::not_looked_for(&error.to_string())],
     };
@@ -32,9 +32,11 @@ pub async fn leftovers(session: &Session, survey: &Survey, api: &ApiArgs) -> Vec
         used_groups(session, &scope.asked, &inventory),
         operation::read(cloud, name),
     );
+    inventory.tell_past_volumes(sweep::began(&survey.found), &kubernetes);
     let operation = operation.map(|held| held.map(|run| run.to_string()));
     protection::leftovers(&LeftoverFacts {
         cluster: name,
+        argument: name,
         region: &session.identity.region,
         inventory: &inventory,
         kubernetes: &kubernetes,
@@ -42,6 +44,7 @@ pub async fn leftovers(session: &Session, survey: &Survey, api: &ApiArgs) -> Vec
         used_groups: &used_groups,
         operation: &operation.map_err(|error| error.to_string()),
         is_network_stuck: is_network_stuck(&survey.found),
+        parameters_left: None,
         prices: &Prices::table(),
         now: cloud.now(),
     })

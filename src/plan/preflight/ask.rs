@@ -282,7 +282,7 @@ impl<C: Cloud + Inspect + Account> Asker<'_, C> {
             .iter()
             .map(|group| RightsQuestion {
                 principal: principal.clone(),
-                resource: group.resource.clone(),
+                resources: group.resource.iter().cloned().collect(),
                 actions: group.actions.clone(),
             })
             .collect();

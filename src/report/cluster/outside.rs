@@ -1,6 +1,8 @@
 //! What a cluster has outside its stacks, as `status` shows it: load balancers with their Services, volumes with their
 //! claims, machines that no group has, what stacks left; and what keeps a network from being deleted.
 
+mod text;
+
 use serde::Serialize;
 
 use crate::cloud::outside::OutsideKind;
@@ -8,16 +10,17 @@ use crate::cloud::{LiveStack, StackStatus};
 use crate::common::text::{clean, count, listed_line};
 use crate::forecast::prices::Prices;
 use crate::plan::status::rests;
-use crate::report::outside::{FoundRow, more_of, purpose, short, size};
+use crate::report::outside::{FoundRow, end, short};
 use crate::stacks::StackKind;
 use crate::sweep::kinds::row;
-use crate::sweep::{Disposition, Found, Inventory, Owner, Purpose, UnknownKind};
+use crate::sweep::{Found, Inventory, Owner, Purpose, UnknownKind};
+use text::{
+    SHOWN, balancers_text, machines_text, named, named_by_kind, others_text, plurals, volumes_text,
+};
 
 /// Kinds that have lines of their own.
 const BALANCERS: [OutsideKind; 2] = [OutsideKind::LoadBalancer, OutsideKind::ClassicLoadBalancer];
 const ALONE: [OutsideKind; 2] = [OutsideKind::Volume, OutsideKind::Machine];
-/// Names that one line has.
-const SHOWN: usize = 5;
 /// In front of the lines.
 const LABEL: &str = "outside   ";
 const BELOW: &str = "          ";
@@ -30,6 +33,8 @@ pub struct OutsideView {
     resources: Vec<OutsideRow>,
     /// How many things of others lie in its VPC.
     foreign: usize,
+    /// How many may be the cluster's or somebody else's.
+    unclear: usize,
     /// What keeps its network's stack from being deleted, where a deletion has come so far: also things of others.
     holds_network: Vec<OutsideRow>,
     /// What could not be looked for, and why.
@@ -48,6 +53,9 @@ pub struct OutsideRow {
     row: FoundRow,
     #[serde(skip)]
     found: Found,
+    /// Until when it is there or can be read, in words.
+    #[serde(skip)]
+    end: Option<String>,
 }
 
 /// Whether a deletion has come as far as the network's stack and not further: AWS could not delete it, or `delete` did not
@@ -74,16 +82,19 @@ impl OutsideView {
         let row = |found: &Found| OutsideRow {
             row: FoundRow::of(found, false, region, &prices),
             found: found.clone(),
+            end: end(found, &inventory.found),
         };
         let Inventory { found, unknown } = inventory;
         let is_own = |found: &&Found| match found.owner {
             Owner::Kubernetes | Owner::Stack | Owner::Past(_) => true,
             Owner::Foreign | Owner::Unclear => false,
         };
+        let number_of = |owner| found.iter().filter(|one| one.owner == owner).count();
         let holds = |found: &&Found| is_network_stuck && found.row().holds_network;
         Self {
             resources: found.iter().filter(is_own).map(row).collect(),
-            foreign: found.iter().filter(|one| !is_own(one)).count(),
+            foreign: number_of(Owner::Foreign),
+            unclear: number_of(Owner::Unclear),
             holds_network: found.iter().filter(holds).map(row).collect(),
             unknown: unknown.clone(),
             not_looked_for: None,
@@ -126,6 +137,12 @@ impl OutsideView {
             texts.push(format!(
                 "{} of others in its VPC",
                 count(self.foreign, "resource")
+            ));
+        }
+        if self.unclear > 0 {
+            texts.push(format!(
+                "{} that may be {cluster}'s or another cluster's",
+                count(self.unclear, "resource")
             ));
         }
         texts.extend(self.unknown_text());
@@ -284,113 +301,6 @@ impl OutsideRow {
 
     /// Whether a deletion names it and never removes it.
     fn is_named(&self) -> bool {
-        self.found.is_left() && self.found.disposition == Disposition::Untouched
+        self.found.is_named()
     }
-}
-
-/// `load balancers, volumes`
-fn plurals<'a>(all: impl Iterator<Item = &'a UnknownKind>) -> String {
-    let names: Vec<&str> = all.map(|one| row(one.kind).plural).collect();
-    names.join(", ")
-}
-
-fn balancers_text(rows: &[&OutsideRow]) -> Option<String> {
-    let name = |row: &&OutsideRow| match &row.found.purpose {
-        Some(Purpose::Service(name) | Purpose::Ingress(name)) => clean(name),
-        Some(_) | None => short(&row.found.resource),
-    };
-    let names = few(rows.iter().map(name).collect());
-    (!rows.is_empty()).then(|| format!("{} for {names}", count(rows.len(), "load balancer")))
-}
-
-/// Claims by name; volumes of none by their ids.
-fn volumes_text(rows: &[&OutsideRow]) -> Option<String> {
-    let (with, without): (Vec<&OutsideRow>, Vec<&OutsideRow>) =
-        rows.iter().partition(|row| row.claim().is_some());
-    let claims: Vec<String> = with.iter().filter_map(|row| row.claim()).collect();
-    let ids: Vec<String> = without.iter().map(|row| row.id().to_owned()).collect();
-    let bytes = rows
-        .iter()
-        .filter_map(|row| row.found.resource.bytes)
-        .sum::<u64>();
-    let claims = (!claims.is_empty()).then(|| format!("claims {}", few(claims)));
-    let ids = (!ids.is_empty()).then(|| format!("without a claim: {}", few(ids)));
-    let names: Vec<String> = claims.into_iter().chain(ids).collect();
-    (!rows.is_empty()).then(|| {
-        let number = count(rows.len(), "volume");
-        format!("{number}, {}: {}", size(bytes), names.join("; "))
-    })
-}
-
-fn machines_text(rows: &[&OutsideRow]) -> Option<String> {
-    let name = |row: &&OutsideRow| match &row.found.resource.state {
-        Some(state) => format!("{} ({})", row.id(), clean(state)),
-        None => row.id().to_owned(),
-    };
-    if rows.is_empty() {
-        return None;
-    }
-    let machines = count(rows.len(), "machine");
-    let names = few(rows.iter().map(name).collect());
-    Some(format!(
-        "{machines} in no Auto Scaling group any more: {names}"
-    ))
-}
-
-/// What is left, by kinds: counted where Kubernetes made it, named where a stack left it.
-fn others_text(rows: &[&OutsideRow], cluster: &str) -> Vec<String> {
-    let (left, made): (Vec<&OutsideRow>, Vec<&OutsideRow>) =
-        rows.iter().partition(|row| row.is_left());
-    let kinds = OutsideKind::ALL.into_iter().filter_map(|kind| {
-        let of_kind = || made.iter().filter(move |row| row.kind() == kind);
-        let number = of_kind().count();
-        let bytes = of_kind()
-            .filter_map(|row| row.found.resource.bytes)
-            .sum::<u64>();
-        let bytes = (bytes > 0).then(|| format!(" ({})", size(bytes)));
-        (number > 0).then(|| row(kind).counted(number) + &bytes.unwrap_or_default())
-    });
-    let kinds: Vec<String> = kinds.collect();
-    let names = OutsideKind::ALL.into_iter().flat_map(|kind| {
-        let of_kind: Vec<_> = left.iter().filter(|row| row.kind() == kind).collect();
-        let more = of_kind.len().saturating_sub(SHOWN);
-        let more = (more > 0)
-            .then(|| format!("and {} that stacks left, see -o json", more_of(kind, more)));
-        let shown = of_kind.into_iter().take(SHOWN);
-        shown
-            .map(|row| format!("{}, {}", row.name(), purpose(&row.found, cluster)))
-            .chain(more)
-            .collect::<Vec<_>>()
-    });
-    let made = (!kinds.is_empty()).then(|| kinds.join(", "));
-    made.into_iter().chain(names).collect()
-}
-
-/// Everything by kind, name and purpose.
-fn named(rows: &[&OutsideRow]) -> String {
-    let name = |row: &&OutsideRow| format!("{} {}", row.found.row().name, row.named());
-    rows.iter().map(name).collect::<Vec<_>>().join(", ")
-}
-
-/// A line for each kind: how many there are, and the first of them.
-fn named_by_kind(before: &str, rows: &[&OutsideRow]) -> Vec<String> {
-    let kinds = OutsideKind::ALL.into_iter().filter_map(|kind| {
-        let of_kind = rows.iter().filter(|row| row.kind() == kind);
-        let names: Vec<String> = of_kind.map(|row| row.named()).collect();
-        let number = row(kind).counted(names.len());
-        (!names.is_empty()).then(|| format!("{before}{number}: {}", few(names)))
-    });
-    kinds.collect()
-}
-
-/// The first names in their order, and how many more there are.
-fn few(mut names: Vec<String>) -> String {
-    names.sort();
-    let more = names.len().saturating_sub(SHOWN);
-    names.truncate(SHOWN);
-    let text = names.join(", ");
-    if more == 0 {
-        return text;
-    }
-    format!("{text} and {more} more, see -o json")
 }

@@ -95,6 +95,12 @@ pub(in crate::report) fn steps(resource: &OutsideResource, region: &str) -> Vec<
     .collect()
 }
 
+/// How a database's protection is switched off, which is the first step of its deletion.
+pub(super) fn unprotect_database(id: &str, region: &str) -> Option<Advice> {
+    let database = OutsideResource::new(OutsideKind::Database, id);
+    steps(&database, region).into_iter().next()
+}
+
 /// How a key is called back that waits for its deletion.
 pub(super) fn call_back(key: &OutsideResource, region: &str) -> Vec<Advice> {
     let all = CALL_BACK.iter();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::stays::{Reasons, Stay, stay};
 use super::{DeletionView, names};
 use crate::cloud::outside::OutsideKind;
 use crate::forecast::prices::Prices;
@@ -14,6 +15,8 @@ use crate::sweep::{Disposition, Found, Purpose, Seen};
 pub(super) struct Contents<'a> {
     /// Removed, but for volumes of claims.
     pub removed: Vec<&'a Found>,
+    /// To be removed, and not to be.
+    pub stays: Vec<Stay<'a>>,
     /// Kept, but for volumes of claims.
     pub kept: Vec<(&'a Found, Upkeep)>,
     pub kept_volumes: Vec<Disk<'a>>,
@@ -52,6 +55,7 @@ impl<'a> Contents<'a> {
         let prices = Prices::table();
         let mut all = Self {
             removed: Vec::new(),
+            stays: Vec::new(),
             kept: Vec::new(),
             kept_volumes: Vec::new(),
             past_volumes: Vec::new(),
@@ -60,8 +64,13 @@ impl<'a> Contents<'a> {
             left: left(view.plan, view.region, &prices),
         };
         let mut by_id = by_id(view.kubernetes);
+        let reasons = Reasons::of(view);
         for found in &view.inventory.found {
             let of_cluster = by_id.remove(found.resource.id.as_str());
+            if let Some(why) = reasons.why(found) {
+                all.stays.push(stay(found, why, view.region, &prices));
+                continue;
+            }
             all.sort(found, of_cluster, view, &prices);
         }
         all.left.retain(|left| is_open(left, view));
@@ -136,7 +145,8 @@ impl<'a> Contents<'a> {
         let volumes = volumes.map(|disk| &disk.upkeep);
         let kept = self.kept.iter().map(|(_, upkeep)| upkeep);
         let left = self.left.iter().map(|left| &left.upkeep);
-        Upkeeps::of(volumes.chain(kept).chain(left))
+        let stays = self.stays.iter().map(|stay| &stay.upkeep);
+        Upkeeps::of(volumes.chain(kept).chain(left).chain(stays))
     }
 }
 

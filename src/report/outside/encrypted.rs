@@ -5,7 +5,10 @@ use crate::sweep::{Disposition, Found, Owner};
 
 /// When something comes to its end that is kept: a key that waits for its deletion, and what is encrypted under it. Of a key
 /// that is kept for want of proof, why. `all` are the things among which keys are looked for.
-pub(super) fn end<'a>(found: &Found, all: impl IntoIterator<Item = &'a Found>) -> Option<String> {
+pub(in crate::report) fn end<'a>(
+    found: &Found,
+    all: impl IntoIterator<Item = &'a Found>,
+) -> Option<String> {
     let resource = &found.resource;
     if resource.is_scheduled() {
         return Some(format!(

@@ -10,6 +10,7 @@ use super::buckets::{self, BucketJson};
 use super::contents::{Contents, Disk};
 use super::obstacles::{self, ObstacleJson, UncheckedJson};
 use super::row::{FoundRow, MonthlyRow, cents};
+use super::stays::{self, StayJson};
 use super::{DeletionView, commands};
 use crate::cloud::StackStatus;
 use crate::cloud::outside::OutsideKind;
@@ -38,6 +39,8 @@ struct DeletionJson<'a> {
     stacks: Vec<StackJson<'a>>,
     /// What is the cluster's outside the stacks, but for volumes.
     outside: Vec<FoundRow>,
+    /// What would be removed and can't be, as that is accepted, and what it uses.
+    stays: Vec<StayJson>,
     /// What is lost of `PersistentVolume`s, tagged or not.
     lost_volumes: Vec<DiskJson<'a>>,
     kept_volumes: Vec<DiskJson<'a>>,
@@ -159,6 +162,11 @@ pub fn json<'a>(view: &DeletionView<'a>) -> impl Serialize + use<'a> {
         refused: view.refused,
         stacks: view.plan.steps.iter().map(stack).collect(),
         outside,
+        stays: (contents
+            .stays
+            .iter()
+            .map(|stay| stays::json(stay, view.region)))
+        .collect(),
         lost_volumes: contents.lost_volumes.into_iter().map(disk).collect(),
         kept_volumes: kept_volumes.map(disk).collect(),
         left: contents.left.into_iter().map(left).collect(),

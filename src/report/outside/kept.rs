@@ -154,7 +154,7 @@ fn past_disks(page: &mut Page, view: &DeletionView<'_>, all: &[Disk<'_>]) {
 }
 
 /// Why a volume is not this cluster's, or may not be.
-pub(super) fn past(found: &Found) -> String {
+pub(in crate::report) fn past(found: &Found) -> String {
     let Owner::Past(past) = found.owner else {
         return String::new();
     };
@@ -239,6 +239,19 @@ pub(super) fn kept_text(found: &Found, upkeep: &Upkeep, cluster: &str) -> String
         money::monthly(upkeep),
         purpose,
     ])
+}
+
+/// The same with its kind, until when it can be read, and whether it may be an earlier cluster's; for a list of its own.
+pub(in crate::report) fn kept_line(
+    found: &Found,
+    upkeep: &Upkeep,
+    cluster: &str,
+    all: &[Found],
+) -> String {
+    let name = kinds::row(found.resource.kind).name;
+    let text = kept_text(found, upkeep, cluster);
+    let end = encrypted::end(found, all).unwrap_or_default();
+    listed([format!("{name} {text}"), end]) + &past(found)
 }
 
 /// The size of something; nothing for a kind that has none.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::commands::Advice;
+use super::commands::{self, Advice};
 use super::page::{Mark, Page, SHOWN, listed};
 use super::{DeletionView, kept, names};
 use crate::cloud::Lock;
@@ -104,36 +104,38 @@ fn unchecked(page: &mut Page, all: &[Unchecked]) {
 }
 
 /// `load balancer a1b2 (network) of canary-edge: deletion protection is on`.
-fn text(obstacle: &Obstacle) -> String {
+pub(super) fn text(obstacle: &Obstacle) -> String {
     let of = obstacle.stack.as_ref();
     let of = of.map_or_else(String::new, |stack| format!(" of {stack}"));
+    let what = match &obstacle.cause {
+        Cause::Right { ids, .. } if ids.len() > 1 => row(obstacle.kind).counted(ids.len()),
+        Cause::Right { .. } | Cause::Lock(_) => named(obstacle.kind, &obstacle.id),
+    };
+    let ask = match &obstacle.cause {
+        Cause::Right { .. } => "; ask for that right, or use another profile",
+        Cause::Lock(_) => "",
+    };
+    format!("{what}{of}: {}{ask}", why(obstacle))
+}
+
+/// What keeps it: `deletion protection is on`.
+pub(super) fn why(obstacle: &Obstacle) -> String {
     match &obstacle.cause {
-        Cause::Lock(lock) => {
-            let why = match lock {
-                Lock::DeletionProtection => "deletion protection is on",
-                Lock::TerminationProtection => "termination protection is on",
-                Lock::StopProtection => "stop protection is on, which refuses a termination too",
-                Lock::ObjectLock => "Object Lock keeps what is in it until its retention ends",
-                Lock::BucketPolicy => "its policy denies everybody to delete it or what is in it",
-            };
-            format!("{}{of}: {why}", named(obstacle.kind, &obstacle.id))
+        Cause::Lock(lock) => match lock {
+            Lock::DeletionProtection => "deletion protection is on",
+            Lock::TerminationProtection => "termination protection is on",
+            Lock::StopProtection => "stop protection is on, which refuses a termination too",
+            Lock::ObjectLock => "Object Lock keeps what is in it until its retention ends",
+            Lock::BucketPolicy => "its policy denies everybody to delete it or what is in it",
         }
-        Cause::Right {
-            action,
-            why,
-            number,
-        } => {
-            let what = match *number {
-                0 | 1 => named(obstacle.kind, &obstacle.id),
-                some => row(obstacle.kind).counted(some),
-            };
+        .to_owned(),
+        Cause::Right { action, why, .. } => {
             let why = clean(why);
-            let missing = if why.contains(action.as_str()) {
-                String::new()
+            if why.contains(action.as_str()) {
+                why
             } else {
-                format!(" {action}")
-            };
-            format!("{what}{of}: {why}{missing}; ask for that right, or use another profile")
+                format!("{why} {action}")
+            }
         }
     }
 }
@@ -154,13 +156,11 @@ fn advice(obstacle: &Obstacle, region: &str) -> Vec<Advice> {
 fn unlock(kind: OutsideKind, lock: Lock, id: &str, region: &str) -> Vec<Advice> {
     let lift = "lift its protection";
     match lock {
-        Lock::DeletionProtection if kind == OutsideKind::Database => vec![(
-            lift,
-            format!(
-                "aws rds modify-db-instance --region {region} --db-instance-identifier {id} --no-deletion-protection \
-                 --apply-immediately"
-            ),
-        )],
+        Lock::DeletionProtection if kind == OutsideKind::Database => {
+            commands::unprotect_database(id, region)
+                .into_iter()
+                .collect()
+        }
         Lock::DeletionProtection => vec![(
             lift,
             format!(

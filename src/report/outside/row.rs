@@ -73,6 +73,13 @@ impl FoundRow {
     }
 }
 
+impl FoundRow {
+    /// A deletion would remove it, and can't.
+    pub(super) fn stays(&mut self) {
+        self.disposition = Disposition::Untouched;
+    }
+}
+
 impl MonthlyRow {
     pub fn of(upkeep: &Upkeep) -> Self {
         Self {

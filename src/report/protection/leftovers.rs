@@ -2,6 +2,7 @@
 //! was found. Kinds, their names and what becomes of them are those of the sweep's table.
 
 mod judge;
+mod remaining;
 mod unjudged;
 mod uses;
 
@@ -26,6 +27,8 @@ const NAMED: usize = 5;
 /// What was read.
 pub struct LeftoverFacts<'a> {
     pub cluster: &'a str,
+    /// The cluster as it is named to a command.
+    pub argument: &'a str,
     pub region: &'a str,
     pub inventory: &'a Inventory,
     /// Needed only where [`asks_kubernetes`] says so.
@@ -38,6 +41,8 @@ pub struct LeftoverFacts<'a> {
     pub operation: &'a Result<Option<String>, String>,
     /// Whether a deletion has come as far as the network's stack and not further.
     pub is_network_stuck: bool,
+    /// Where there is no stack at all: how many parameters there are, or why that is not known.
+    pub parameters_left: Option<&'a Result<usize, String>>,
     pub prices: &'a Prices,
     pub now: Timestamp,
 }
@@ -69,6 +74,8 @@ pub enum LeftoverState {
     Ending,
     /// It keeps the network's stack from being deleted, and a deletion does not touch it.
     Holding,
+    /// A deletion keeps it on purpose, and there is no stack any more.
+    Kept,
     /// Nobody holds it against what might use it.
     NotCompared,
     /// It could not be looked for, or what would use it could not be asked.
@@ -101,6 +108,7 @@ pub fn not_looked_for(why: &str) -> Leftover {
 pub fn leftovers(facts: &LeftoverFacts<'_>) -> Vec<Leftover> {
     let found = facts.inventory.found.iter();
     let mut all: Vec<Leftover> = found.filter_map(|found| facts.judge(found)).collect();
+    all.extend(facts.parameters());
     all.extend(facts.unjudged());
     all.extend(facts.not_compared());
     all.extend(facts.inventory.unknown.iter().map(|unknown| Leftover {
@@ -115,8 +123,13 @@ pub fn leftovers(facts: &LeftoverFacts<'_>) -> Vec<Leftover> {
     all
 }
 
+/// How many are in a state.
+pub fn number_in(all: &[Leftover], state: LeftoverState) -> usize {
+    all.iter().filter(|one| one.state == state).count()
+}
+
 /// The lines of `doctor`: each with the command below it.
-pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
+pub(in crate::report) fn lines(all: &[Leftover]) -> Vec<String> {
     if all.is_empty() {
         return vec![line("ok", "nothing is left over there")];
     }
@@ -151,7 +164,7 @@ pub(super) fn lines(all: &[Leftover]) -> Vec<String> {
 fn mark(state: LeftoverState) -> &'static str {
     match state {
         LeftoverState::Orphaned | LeftoverState::Holding => "!!",
-        LeftoverState::Ending | LeftoverState::NotCompared => "--",
+        LeftoverState::Ending | LeftoverState::Kept | LeftoverState::NotCompared => "--",
         LeftoverState::Unknown => "??",
     }
 }

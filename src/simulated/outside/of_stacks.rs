@@ -122,6 +122,8 @@ pub(in crate::simulated) fn listed(
         }
         OutsideKind::Database => {
             found.uses = texts(&properties["VPCSecurityGroups"]);
+            let group = named("DBSubnetGroupName").unwrap_or_default();
+            found.uses.extend(database_subnets(setting, stack, &group));
             found.state = Some("available".to_owned());
             found.bytes = gib(&properties["AllocatedStorage"]).map(|gib| gib * GIB);
         }

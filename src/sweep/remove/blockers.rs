@@ -5,6 +5,7 @@ use super::item::{Item, Progress, Task};
 use crate::cloud::outside::{Outside, OutsideKind, OutsideResource};
 use crate::cloud::{Cloud, Store};
 use crate::sweep::classify::{group_of_rule, is_of_balancer};
+use crate::sweep::inventory::Found;
 use crate::sweep::kinds::{End, row};
 
 /// What is named of a VPC's contents.
@@ -105,6 +106,18 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         let mut uses = resource.uses.iter();
         uses.any(|id| kinds.into_iter().any(|kind| stays(kind, id)))
     }
+}
+
+/// Why something is not tried that `user` uses, which is never removed.
+pub(super) fn waits(found: &Found, user: &Found) -> String {
+    let user = format!("{} {}", user.row().name, user.resource.id);
+    let how = match found.resource.kind {
+        OutsideKind::Vpc => "is in it",
+        _ => "uses it",
+    };
+    format!(
+        "{user} {how}, which kube-cfn never deletes itself; when that is gone, the same command deletes this"
+    )
 }
 
 /// Whether what a resource of this kind refers to keeps it: what a group or a machine refers to does not.

@@ -122,7 +122,9 @@ impl Item {
     /// Takes in what was found of it now. Whether it moved.
     pub fn update(&mut self, found: Found, task: Task) -> bool {
         let is_back = self.progress == Progress::Gone;
-        if is_back {
+        // What used it is gone.
+        let is_free = self.is_given_up() && self.task.is_name() && !task.is_name();
+        if is_back || is_free {
             self.progress = Progress::first(&task);
         }
         let facts = |resource: &OutsideResource| (resource.state.clone(), resource.uses.clone());
@@ -176,6 +178,12 @@ impl Item {
 
     pub fn key(&self) -> Key {
         (self.found.resource.kind, self.found.resource.id.clone())
+    }
+}
+
+impl Task {
+    fn is_name(&self) -> bool {
+        matches!(self, Self::Name(_))
     }
 }
 

@@ -112,10 +112,10 @@ async fn right_of_ec2_is_asked_once_a_kind_and_blocks_what_holds_the_network() {
     let before = cluster.cloud.calls().total();
     let found = looked(&cluster, &shown, &Seen::NoApi, "root").await;
     let of = |kind| found.found.iter().find(|one| one.kind == kind).unwrap();
-    let Cause::Right { action, number, .. } = &of(OutsideKind::SecurityGroup).cause else {
+    let Cause::Right { action, ids, .. } = &of(OutsideKind::SecurityGroup).cause else {
         panic!("{found:?}")
     };
-    assert_eq!((action.as_str(), *number), ("ec2:DeleteSecurityGroup", 2));
+    assert_eq!((action.as_str(), ids.len()), ("ec2:DeleteSecurityGroup", 2));
     assert!(of(OutsideKind::SecurityGroup).blocks);
     assert!(!of(OutsideKind::Volume).blocks, "a volume holds no network");
     assert_eq!(found.found.len(), 2);

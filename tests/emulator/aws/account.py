@@ -10,7 +10,8 @@ directory, a JSON object that is read again at every question.
 `accessBlock`   parts of the account's public access block that are on
 `defaultVpc`    false: there is none
 `caller`        ARN of the caller, in place of the root user
-`denied`        IAM actions that a policy of the caller denies; `notAllowed`: that none allows
+`denied`        IAM actions that a policy of the caller denies; `notAllowed`: that none allows; `deniedOn`: parts of ARNs by
+                action, on which one denies it
 `refuses`       API actions that answer AccessDenied (`refusals.py`)
 `holds`         which calls get no answer (`holding.py`)
 `interfacesStay`, `tagsStay`, `terminating`, `natsEnd`, `databasesEnd`: real seconds, in place of AWS's divided by the speed,
@@ -31,8 +32,10 @@ QUOTAS = "ServiceQuotasV20190624."
 ACCESS_BLOCK = "/v20180820/configuration/publicAccessBlock"
 # AWS's defaults of 2026, but for vCPUs: new accounts have 5, those that run clusters have asked for more.
 DEFAULTS = {"L-0263D0A3": 5, "L-F678F1CE": 5, "L-1216C47A": 640, "L-34B43A08": 640}
-KNOWN = {"quotas", "applied", "zones", "notOffered", "databases", "accessBlock", "defaultVpc", "caller", "denied",
+KNOWN = {"quotas", "applied", "zones", "notOffered", "databases", "accessBlock", "defaultVpc", "caller", "denied", "deniedOn",
          "notAllowed", "refuses", "holds", "interfacesStay", "tagsStay", "terminating", "natsEnd", "databasesEnd"}
+
+STRICTER = ["allowed", "implicitDeny", "explicitDeny"]
 
 
 class Accounts:
@@ -135,10 +138,26 @@ class Accounts:
         facts = self.of_caller()
         decided = {**{action: "implicitDeny" for action in facts.get("notAllowed", [])},
                    **{action: "explicitDeny" for action in facts.get("denied", [])}}
-        actions = [_text(params[key]) for key in params if key.startswith("ActionNames.member.")]
-        members = "".join(f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName>"
-                          f"<EvalDecision>{decided.get(action, 'allowed')}</EvalDecision><MatchedStatements/>"
-                          "<MissingContextValues/></member>" for action in actions)
+        def listed(name):
+            return [_text(params[key]) for key in params if key.startswith(f"{name}.member.")]
+
+        def decision(action, resource):
+            on = facts.get("deniedOn", {}).get(action, [])
+            return "explicitDeny" if any(part in resource for part in on) else decided.get(action, "allowed")
+
+        # One result an action, with the strictest decision of all resources; that of each is below it.
+        def result(action):
+            each = [(one, decision(action, one)) for one in resources]
+            strictest = max([one for _, one in each] or [decision(action, "*")], key=STRICTER.index)
+            below = "".join(f"<member><EvalResourceName>{one}</EvalResourceName><EvalResourceDecision>{effect}"
+                            "</EvalResourceDecision><MatchedStatements/><MissingContextValues/></member>"
+                            for one, effect in each)
+            below = f"<ResourceSpecificResults>{below}</ResourceSpecificResults>" if below else ""
+            return (f"<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName>"
+                    f"<EvalDecision>{strictest}</EvalDecision><MatchedStatements/><MissingContextValues/>{below}</member>")
+
+        resources = listed("ResourceArns")
+        members = "".join(result(action) for action in listed("ActionNames"))
         return iam._xml(200, "SimulatePrincipalPolicyResponse",
                         f"<SimulatePrincipalPolicyResult><EvaluationResults>{members}</EvaluationResults>"
                         "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>")

@@ -29,6 +29,7 @@ struct Look {
     used_groups: Result<BTreeSet<String>, String>,
     operation: Result<Option<String>, String>,
     is_network_stuck: bool,
+    parameters_left: Option<Result<usize, String>>,
 }
 
 impl Default for Look {
@@ -39,6 +40,7 @@ impl Default for Look {
             used_groups: Ok(BTreeSet::from(["sg-0a1".to_owned()])),
             operation: Ok(None),
             is_network_stuck: false,
+            parameters_left: None,
         }
     }
 }
@@ -47,6 +49,7 @@ impl Look {
     fn at(&self, inventory: &Inventory) -> Vec<Leftover> {
         leftovers(&LeftoverFacts {
             cluster: "canary",
+            argument: "canary",
             region: "eu-west-1",
             inventory,
             kubernetes: &self.kubernetes,
@@ -54,6 +57,7 @@ impl Look {
             used_groups: &self.used_groups,
             operation: &self.operation,
             is_network_stuck: self.is_network_stuck,
+            parameters_left: self.parameters_left.as_ref(),
             prices: &Prices::table(),
             now: now(),
         })
@@ -112,6 +116,7 @@ fn findings(leftovers: Vec<Leftover>) -> Findings {
         layers: Vec::new(),
         stacks: Vec::new(),
         half_deleted: false,
+        gone: false,
         leftovers,
     }
 }

@@ -16,14 +16,18 @@ fn locked(kind: Kind, id: &str, stack: Option<&str>, lock: Lock) -> Obstacle {
 }
 
 fn obstacles() -> Obstacles {
-    let right = |kind, id: &str, action: &str, number, why: &str, blocks| Obstacle {
+    let right = |kind, id: &str, action: &str, more: &[&str], why: &str, blocks| Obstacle {
         kind,
         id: id.to_owned(),
         stack: None,
         cause: Cause::Right {
             action: action.to_owned(),
             why: why.to_owned(),
-            number,
+            ids: more
+                .iter()
+                .chain(&[id])
+                .map(|id| (*id).to_owned())
+                .collect(),
         },
         blocks,
     };
@@ -54,7 +58,7 @@ fn obstacles() -> Obstacles {
                 Kind::SecurityGroup,
                 "sg-0aa11bb22cc33dd44",
                 "ec2:DeleteSecurityGroup",
-                2,
+                &["sg-0ee55ff66aa77bb88"],
                 &format!(
                     "{jane} may not ec2:DeleteSecurityGroup: no identity-based policy allows it"
                 ),
@@ -66,7 +70,7 @@ fn obstacles() -> Obstacles {
                 Kind::DnsRecord,
                 "Z0123456789ABCDEFGHIJ shop.example.com. A",
                 "route53:ChangeResourceRecordSets",
-                1,
+                &[],
                 &format!("as far as IAM's policy simulator sees it, {jane} may not"),
                 false,
             ),

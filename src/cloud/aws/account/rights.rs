@@ -30,8 +30,8 @@ fn parameters(aws: &Aws, question: &RightsQuestion) -> Vec<(String, String)> {
     for (action, n) in question.actions.iter().zip(1..) {
         all.push((format!("ActionNames.member.{n}"), action.clone()));
     }
-    if let Some(resource) = &question.resource {
-        all.push(("ResourceArns.member.1".to_owned(), resource.clone()));
+    for (resource, n) in question.resources.iter().zip(1..) {
+        all.push((format!("ResourceArns.member.{n}"), resource.clone()));
     }
     let entry = |part: &str| format!("ContextEntries.member.1.{part}");
     all.push((entry("ContextKeyName"), "aws:RequestedRegion".to_owned()));
@@ -59,24 +59,42 @@ pub(super) async fn decisions(
             results.ok_or_else(|| unanswered(api_call, "an answer without EvaluationResults"))?;
         let members = results.children();
         let members = members.filter(|node| node.has_local_name("member"));
-        let page: Option<Vec<_>> = members.map(decision).collect();
+        let page: Option<Vec<_>> = members.map(decisions_of).collect();
         let page = page.ok_or_else(|| unanswered(api_call, "a decision that is none"))?;
-        Ok((Some(page), iam::marker(&document)))
+        Ok((Some(page.concat()), iam::marker(&document)))
     })
     .await
 }
 
-fn decision(member: Node<'_, '_>) -> Option<Decision> {
-    let effect = match child(member, "EvalDecision")?.as_str() {
+/// The decisions of one action. IAM answers once an action, with the strictest decision of all resources, and has that of each
+/// resource below it (<https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html>).
+fn decisions_of(member: Node<'_, '_>) -> Option<Vec<Decision>> {
+    let action = child(member, "EvalActionName")?;
+    let list = member.children();
+    let mut list = list.filter(|node| node.has_local_name("ResourceSpecificResults"));
+    let of_resources = list.next().into_iter().flat_map(|list| list.children());
+    let of_resources = of_resources.filter(|node| node.has_local_name("member"));
+    let of_resources: Option<Vec<Decision>> = of_resources
+        .map(|one| decision(one, &action, "EvalResourceDecision"))
+        .collect();
+    match of_resources? {
+        none if none.is_empty() => Some(vec![decision(member, &action, "EvalDecision")?]),
+        some => Some(some),
+    }
+}
+
+fn decision(node: Node<'_, '_>, action: &str, of: &str) -> Option<Decision> {
+    let effect = match child(node, of)?.as_str() {
         "allowed" => Effect::Allowed,
         "implicitDeny" => Effect::NotAllowed,
         "explicitDeny" => Effect::Denied,
         _ => return None,
     };
-    let mut children = member.children();
+    let mut children = node.children();
     let missing = children.find(|node| node.has_local_name("MissingContextValues"));
     Some(Decision {
-        action: child(member, "EvalActionName")?,
+        action: action.to_owned(),
+        resource: child(node, "EvalResourceName").filter(|name| name != "*"),
         effect,
         lacks_context: missing
             .is_some_and(|list| list.children().any(|node| node.has_local_name("member"))),

@@ -106,8 +106,10 @@ pub(super) async fn instances(
     Ok(all.into_iter().filter(is_ours).collect())
 }
 
-/// It uses its security groups.
+/// It uses its security groups, and the subnets of its subnet group.
 fn instance(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
+    let mut uses = texts(entry, "VpcSecurityGroups", "VpcSecurityGroupId");
+    uses.extend(texts(entry, "DBSubnetGroup", "SubnetIdentifier"));
     Ok(OutsideResource {
         tags: tags(entry, ["TagList", "Tag", "Key", "Value"]),
         vpc: direct(entry, "DBSubnetGroup").and_then(|group| optional(group, "VpcId")),
@@ -115,7 +117,7 @@ fn instance(entry: Node<'_, '_>) -> Result<OutsideResource, String> {
         bytes: bytes_of_gib(entry, "AllocatedStorage"),
         created: time(entry, "InstanceCreateTime"),
         key: optional(entry, "KmsKeyId"),
-        uses: texts(entry, "VpcSecurityGroups", "VpcSecurityGroupId"),
+        uses,
         ..OutsideResource::new(
             OutsideKind::Database,
             required(entry, "DBInstanceIdentifier")?,

@@ -249,7 +249,7 @@ async fn policy_simulator_is_asked_with_resource_and_region() {
     );
     let question = RightsQuestion {
         principal: "arn:aws:iam::1:user/me".to_owned(),
-        resource: Some("arn:aws:ssm:eu-west-1:1:parameter/x".to_owned()),
+        resources: ["arn:aws:ssm:eu-west-1:1:parameter/x".to_owned()].into(),
         actions: ["a:A", "b:B", "c:C"].map(str::to_owned).into(),
     };
     let decisions = aws.decisions(&question).await.expect("read");

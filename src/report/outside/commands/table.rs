@@ -126,7 +126,7 @@ pub(super) const fn said(kind: OutsideKind) -> Said {
             &[
                 (
                     "switch off its deletion protection",
-                    "aws rds modify-db-instance --region REGION --db-instance-identifier ID --no-deletion-protection",
+                    "aws rds modify-db-instance --region REGION --db-instance-identifier ID --no-deletion-protection --apply-immediately",
                 ),
                 (
                     "delete it, with a last snapshot",

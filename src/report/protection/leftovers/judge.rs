@@ -48,6 +48,9 @@ impl LeftoverFacts<'_> {
         if self.is_network_stuck && found.holds_network() && !found.is_left() {
             return Some(self.holding(found));
         }
+        if self.parameters_left.is_some() && found.disposition == Disposition::Kept {
+            return Some(self.kept(found));
+        }
         let is_doomed = self.has_no_api() && found.disposition == Disposition::Removed;
         let one = if is_doomed && found.owner == Owner::Kubernetes {
             self.orphaned(found, "has no Kubernetes any more")
@@ -116,7 +119,7 @@ impl LeftoverFacts<'_> {
             monthly_usd: None,
             next: Some(format!(
                 "`kube-cfn delete {}`, once nothing holds the network",
-                self.cluster
+                self.argument
             )),
         }
     }
@@ -175,10 +178,11 @@ impl LeftoverFacts<'_> {
         } = found;
         let all = format!(
             "`kube-cfn delete {}` removes it with the rest",
-            self.cluster
+            self.argument
         );
         if *disposition == Disposition::Removed {
-            let is_of_kubernetes = *owner == Owner::Kubernetes && self.has_no_api();
+            let is_of_kubernetes =
+                *owner == Owner::Kubernetes && self.has_no_api() || self.parameters_left.is_some();
             if self.is_network_stuck || is_of_kubernetes && has_no_command(resource) {
                 return all;
             }

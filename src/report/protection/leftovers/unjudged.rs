@@ -4,7 +4,7 @@ use super::judge::{is_balancer, is_free_volume, is_made_rule, maker};
 use super::{Leftover, LeftoverFacts, LeftoverState, several};
 use crate::cloud::outside::OutsideKind;
 use crate::common::text::clean;
-use crate::sweep::{Found, Owner, Seen};
+use crate::sweep::{Found, Owner, Past, Seen};
 
 impl LeftoverFacts<'_> {
     /// What has no counterpart in what Kubernetes was asked for: it is used, or it is not.
@@ -41,7 +41,9 @@ impl LeftoverFacts<'_> {
         if let Seen::Silent(why) = self.kubernetes {
             let why = format!("not compared with Kubernetes: {}", clean(why));
             let balancers = found().filter(|one| is_balancer(one) && maker(one).is_some());
-            let volumes = found().filter(|one| is_free_volume(one));
+            // One that is older than the cluster is none of its own, whatever Kubernetes says.
+            let volumes = found()
+                .filter(|one| is_free_volume(one) && one.owner != Owner::Past(Past::Earlier));
             let rules = found().filter(|one| is_made_rule(one));
             let of_volumes = format!("attached to nothing; {why}");
             let asked = [
@@ -69,7 +71,7 @@ impl LeftoverFacts<'_> {
         (!self.is_tunnelled).then(|| {
             format!(
                 "`kube-cfn doctor {} --server https://127.0.0.1:6443` asks the API at the end of a tunnel",
-                self.cluster
+                self.argument
             )
         })
     }

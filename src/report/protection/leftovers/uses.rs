@@ -6,8 +6,9 @@ use super::{Leftover, LeftoverFacts, LeftoverState};
 use crate::cloud::outside::OutsideKind;
 use crate::common::duration::age;
 use crate::common::text::clean;
+use crate::report::outside::past;
 use crate::sweep::kubernetes::{Objects, Volume};
-use crate::sweep::{Found, Owner, Purpose, Seen};
+use crate::sweep::{Found, Owner, Past, Purpose, Seen};
 
 impl LeftoverFacts<'_> {
     /// A machine that no group has: a roll ends those that it detached, unless it was interrupted.
@@ -91,6 +92,11 @@ impl LeftoverFacts<'_> {
 
     pub(super) fn volume(&self, found: &Found) -> Option<Leftover> {
         let resource = &found.resource;
+        if found.owner == Owner::Past(Past::Earlier) {
+            let is_free = is_available(resource);
+            let text = format!("is of an earlier cluster{}", past(found));
+            return is_free.then(|| self.orphaned(found, &text));
+        }
         let text = match self.kubernetes {
             Seen::Silent(_) => return None,
             Seen::NoApi => "has no Kubernetes any more".to_owned(),
