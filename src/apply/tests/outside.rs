@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::apply::{Released, RunOutcome};
-use crate::cloud::{CloudError, OutsideKind};
+use crate::cloud::{CloudError, OutsideKind, OutsideResource, Store as _};
 use crate::plan::deletion::{Guard, deletion};
 use crate::plan::{Blocked, Code};
 use crate::simulated::{Balancer, BalancerKind, CallFault, FaultKind, Maker, Place};
+use crate::stacks::parameter_path;
 use crate::sweep::{self, Scope};
 
 async fn place(cloud: &TestCloud) -> Place {
@@ -206,4 +207,73 @@ async fn network_does_not_wait_for_what_does_not_hold_it() {
         "{tries:?} {network:?}"
     );
     assert!(!tries.iter().any(|at| last - at < 10), "{tries:?} {last}");
+}
+
+/// A bucket that stacks left goes after the last stack. Where one can't go it is still there, and is named; the next run
+/// deletes it with the parameters.
+#[tokio::test(start_paused = true)]
+async fn bucket_waits_for_the_last_stack_and_is_named_until_it_goes() {
+    let cloud = TestCloud::standing().await;
+    let mut bucket = OutsideResource::new(OutsideKind::Bucket, "canary-left");
+    let tags = [
+        ("kube-cfn/cluster", CLUSTER),
+        ("kube-cfn/stack", "base"),
+        (
+            "aws:cloudformation:stack-id",
+            "arn:aws:cloudformation:eu-west-1:1:stack/canary-base/1",
+        ),
+    ];
+    bucket.tags = tags
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    cloud.make_outside(bucket);
+    let path = parameter_path(CLUSTER) + "/x";
+    cloud
+        .put_parameter_if_absent(&path, "y")
+        .await
+        .expect("put");
+    let interface = cloud.make_interface(&Maker::Somebody, &place(&cloud).await, None);
+    let report = gone(&cloud, "r1", Ok(Vec::new())).await;
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
+    let waiting: Vec<&str> = report
+        .outside
+        .waiting
+        .iter()
+        .map(|found| &*found.resource.id)
+        .collect();
+    assert_eq!(waiting, ["canary-left"], "{:?}", report.outside);
+    let buckets = || {
+        let all = cloud.outside_things().into_iter();
+        all.filter(|thing| thing.kind == OutsideKind::Bucket)
+            .count()
+    };
+    assert_eq!(buckets(), 1);
+    let interface = cloud
+        .outside_things()
+        .into_iter()
+        .find(|thing| thing.id == interface);
+    assert!(cloud.remove_externally(&interface.expect("the interface")));
+    // The caller may not: it is left, and named with the reason.
+    let denied = CallFault {
+        verb: Some("remove"),
+        about: Some("canary-left".to_owned()),
+        after: 0,
+        times: 1,
+        kind: FaultKind::Refused(CloudError::Denied {
+            caller_may_not: "the caller may not s3:DeleteBucket".to_owned(),
+            action: Some("s3:DeleteBucket".to_owned()),
+        }),
+    };
+    cloud.change_faults(|faults| faults.calls.push(denied));
+    let report = gone(&cloud, "r2", Ok(Vec::new())).await;
+    assert_eq!(report.outcome(), RunOutcome::NeedsManualAction);
+    let [left] = report.outside.left.as_slice() else {
+        panic!("{:?}", report.outside)
+    };
+    assert_eq!(left.found.resource.id, "canary-left");
+    assert!(left.why.contains("s3:DeleteBucket"), "{}", left.why);
+    assert_eq!(buckets(), 1);
+    let report = gone(&cloud, "r3", Ok(Vec::new())).await;
+    assert_eq!(report.outcome(), RunOutcome::Done, "{report:?}");
+    assert_eq!(buckets(), 0);
 }

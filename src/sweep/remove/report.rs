@@ -124,3 +124,49 @@ impl Wish<'_> {
         shown.is_some_and(|shown| shown.becomes(self.delete_volumes) == Disposition::Removed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::outside::{OutsideKind, OutsideResource};
+    use crate::sweep::Past;
+
+    fn volume(id: &str, owner: Owner) -> Found {
+        Found {
+            resource: OutsideResource::new(OutsideKind::Volume, id),
+            owner,
+            purpose: None,
+            disposition: Disposition::Kept,
+        }
+    }
+
+    #[test]
+    fn volume_that_was_shown_as_an_earlier_clusters_stays_one() {
+        let past = Owner::Past(Past::Earlier);
+        let shown = Inventory {
+            found: vec![
+                volume("vol-old", past),
+                volume("vol-own", Owner::Kubernetes),
+                volume("vol-odd", Owner::Unclear),
+            ],
+            unknown: Vec::new(),
+        };
+        let wish = Wish {
+            delete_volumes: true,
+            shown: &shown,
+        };
+        // A look without stacks and API takes each for the cluster's.
+        let now = |id| wish.as_shown(volume(id, Owner::Kubernetes));
+        assert_eq!(now("vol-old").owner, past);
+        assert!(is_kept(&now("vol-old"), wish));
+        for id in ["vol-own", "vol-odd", "vol-new"] {
+            assert_eq!(now(id).owner, Owner::Kubernetes, "{id}");
+        }
+        assert!(!is_kept(&now("vol-own"), wish));
+        // Only the owner is taken over.
+        let mut later = volume("vol-old", Owner::Kubernetes);
+        later.resource.state = Some("available".to_owned());
+        let state = wish.as_shown(later).resource.state;
+        assert_eq!(state.as_deref(), Some("available"));
+    }
+}

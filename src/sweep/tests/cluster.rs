@@ -70,6 +70,18 @@ impl Cluster {
         small_cluster::add(&self.cloud, "canary-edge", &template, &BTreeMap::new()).await;
     }
 
+    /// A stack `canary-database` with a database in the subnet and the group of the network.
+    pub async fn add_database_stack(&self) {
+        let [subnet, group] = [self.place.subnets.first(), self.place.node_group.as_ref()];
+        let template = json!({"Resources": {
+            "Subnets": {"Type": "AWS::RDS::DBSubnetGroup", "Properties": {"SubnetIds": [subnet]}},
+            "Database": {"Type": "AWS::RDS::DBInstance", "Properties": {
+                "DBSubnetGroupName": {"Ref": "Subnets"}, "VPCSecurityGroups": [group],
+                "AllocatedStorage": "20", "DeleteAutomatedBackups": false}}}});
+        let none = BTreeMap::new();
+        small_cluster::add(&self.cloud, "canary-database", &template, &none).await;
+    }
+
     pub async fn scope(&self) -> Scope {
         let stacks = self.cloud.stacks(Some("canary")).await.unwrap();
         Scope::of(&self.cloud, "canary", &stacks).await.unwrap()

@@ -321,3 +321,34 @@ async fn key_is_asked_for_in_the_records_once_and_ends_with_its_date() {
     assert_eq!(shown.unknown, []);
     assert!(other.cloud.stacks(Some("canary")).await.is_ok());
 }
+
+/// What a database uses that its stack left is said at once, and nothing is waited for.
+#[tokio::test(start_paused = true)]
+async fn network_in_which_a_database_stays_waits_for_it_without_delay() {
+    let cluster = Cluster::standing().await;
+    cluster.add_database_stack().await;
+    assert!(cluster.cloud.retain_resource("canary-database", "Database"));
+    let status = cluster.delete("canary-database").await;
+    assert_eq!(status, StackStatus::DeleteComplete);
+    cluster.without_stacks().await;
+    let shown = cluster.look().await;
+    let database = shown.of_kind(K::Database).next().expect("it is there");
+    assert!(database.is_named());
+    let (report, took) = cluster.remove(&shown, false).await;
+    let name = &database.resource.id;
+    let text = why(&report, &cluster.place.vpc);
+    assert!(
+        text.contains(&format!("database {name} is in it")),
+        "{text}"
+    );
+    let text = why(&report, &cluster.place.subnets[0]);
+    assert!(text.contains(&format!("database {name} uses it")), "{text}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
+    let vpc = shown.get(K::Vpc, &cluster.place.vpc).expect("it is there");
+    let calls = cluster.cloud.calls();
+    let mut removals = calls.all().iter().filter(|call| call.verb == "remove");
+    assert!(!removals.any(|call| call.about == vpc.resource.id));
+    cluster.cloud.take_away(&database.resource);
+    let (report, _) = cluster.remove(&cluster.look().await, false).await;
+    assert_eq!(report.left, []);
+}

@@ -1,12 +1,12 @@
 //! What is in the way of a removal, found before it begins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::*;
 use super::*;
 use crate::cloud::account::Effect;
 use crate::cloud::{Identity, Lock};
-use crate::simulated::{Balancer, BalancerKind, Faults, SimulatedAccount};
+use crate::simulated::{Balancer, BalancerKind, Faults, SimulatedAccount, small_cluster};
 use crate::sweep::kubernetes::{Objects, Service};
 use crate::sweep::{Cause, Going, Inventory, Obstacle, Obstacles, Seen, obstacles};
 
@@ -236,4 +236,65 @@ async fn check_without_an_answer_is_said_and_no_credentials_end_the_look() {
         answer,
         Err(crate::cloud::CloudError::Credentials { .. })
     ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_resource_is_asked_about_at_once_and_only_the_denied_one_is_named() {
+    let cluster = Cluster::standing().await;
+    let [allowed, denied] = [cluster.make_balancer(), cluster.make_balancer()];
+    let classic = cluster
+        .cloud
+        .make_balancer(&cluster.balancer(BalancerKind::Classic, ours()));
+    let shown = cluster.look().await;
+    let action = "elasticloadbalancing:DeleteLoadBalancer";
+    cluster.cloud.set_account(SimulatedAccount {
+        not_allowed: [(action.to_owned(), Effect::Denied)].into(),
+        not_allowed_on: [denied.clone()].into(),
+        ..SimulatedAccount::default()
+    });
+    let before = cluster.cloud.calls().total();
+    let found = looked(&cluster, &shown, &Seen::NoApi, "user/me").await;
+    let [one] = found.found.as_slice() else {
+        panic!("{found:?}")
+    };
+    let Cause::Right { ids, .. } = &one.cause else {
+        panic!("{one:?}")
+    };
+    assert_eq!((&one.id, ids), (&denied, &[denied.clone()].into()));
+    let of = |id: &str| shown.found.iter().find(|one| one.resource.id == id);
+    assert!(one.keeps(of(&denied).unwrap()));
+    assert!(!one.keeps(of(&allowed).unwrap()) && !one.keeps(of(&classic).unwrap()));
+    let calls = cluster.cloud.calls();
+    let asked = calls.all()[before..].iter();
+    let asked = asked.filter(|call| call.verb == "decisions");
+    // Load balancers of both kinds by one call, target groups by another.
+    assert_eq!(asked.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bucket_of_a_stack_that_its_policy_locks_is_found() {
+    let cluster = Cluster::standing().await;
+    let deny = |condition: bool| {
+        let mut statement = serde_json::json!({"Effect": "Deny", "Principal": "*", "Action": "s3:Delete*", "Resource": "*"});
+        if condition {
+            statement["Condition"] = serde_json::json!({"Bool": {"aws:SecureTransport": "false"}});
+        }
+        serde_json::json!({"Resources": {
+            "State": {"Type": "AWS::S3::Bucket"},
+            "Policy": {"Type": "AWS::S3::BucketPolicy", "Properties": {
+                "Bucket": {"Ref": "State"}, "PolicyDocument": {"Statement": [statement]}}}}})
+    };
+    for (name, condition) in [("canary-edge", true), ("canary-database", false)] {
+        small_cluster::add(&cluster.cloud, name, &deny(condition), &BTreeMap::new()).await;
+    }
+    let shown = cluster.look().await;
+    let found = looked(&cluster, &shown, &Seen::NoApi, "root").await;
+    let [one] = found.found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(one.stack.as_deref(), Some("canary-database"));
+    assert_eq!(
+        (one.kind, &one.cause, one.blocks),
+        (OutsideKind::Bucket, &Cause::Lock(Lock::BucketPolicy), true)
+    );
 }

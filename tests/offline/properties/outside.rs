@@ -101,3 +101,18 @@ fn taking_what_is_shared_is_found() {
 fn deletion_of_volumes_that_are_kept_is_found() {
     finds(Broken::DeletesVolumes, "a volume was removed");
 }
+
+#[test]
+fn key_that_only_plain_tags_prove_is_found() {
+    finds(Broken::ProvesKeys, "somebody else's was removed");
+}
+
+#[test]
+fn question_without_buckets_and_keys_is_found() {
+    finds(Broken::Unsaid, "it was removed and not shown before");
+}
+
+#[test]
+fn end_that_does_not_name_what_is_kept_is_found() {
+    finds(Broken::Forgets, "it is kept without a word");
+}

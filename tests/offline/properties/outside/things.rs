@@ -217,6 +217,22 @@ impl<'a> Things<'a> {
         drop(self.cloud.make_volume(&self.ours(), &claim, used, 8));
     }
 
+    /// A key to which somebody gave the plain tags of a stack of the cluster.
+    fn tagged_key(&self, number: u32) -> OutsideResource {
+        let arn = format!("arn:aws:kms:eu-west-1:123456789012:key/theirs-{number}");
+        let tags = [
+            ("kube-cfn/cluster", self.design.cluster),
+            ("kube-cfn/stack", "base"),
+        ];
+        OutsideResource {
+            tags: tags
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            state: Some("Enabled".to_owned()),
+            ..OutsideResource::new(OutsideKind::Key, arn)
+        }
+    }
+
     /// Things of other people, in the VPC or not.
     pub fn add_foreign(&self, rng: &mut Rng) {
         let maker = self.theirs(rng);
@@ -233,7 +249,7 @@ impl<'a> Things<'a> {
         };
         let (cloud, place) = (self.cloud, &self.place);
         let subnet = place.subnets.first().cloned().unwrap_or_default();
-        let which = rng.u8(..20);
+        let which = rng.u8(..21);
         let groups = self.all().into_iter();
         let mut groups = groups.filter(|one| one.kind == OutsideKind::SecurityGroup);
         let ours = groups.find(|one| self.expected(one.kind, &one.id) == Expected::Goes);
@@ -277,6 +293,7 @@ impl<'a> Things<'a> {
             16 => cloud.make_outside(in_vpc(OutsideKind::InternetGateway, "eigw")),
             17 => cloud.make_in_subnet(in_vpc(OutsideKind::NatGateway, "nat"), &subnet),
             18 => cloud.make_outside(in_vpc(OutsideKind::Database, "theirs")),
+            19 => cloud.make_outside(self.tagged_key(number)),
             _ => cloud.make_outside(OutsideResource::new(
                 OutsideKind::Bucket,
                 format!("theirs-{number}"),

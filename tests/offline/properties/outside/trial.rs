@@ -15,7 +15,7 @@ use kube_cfn::common::Clock;
 use kube_cfn::plan::{self, Guard, PlanOptions};
 use kube_cfn::simulated::{Faults, Library, Simulated, SimulationConfig};
 use kube_cfn::stacks::{StackKind, parameter_path};
-use kube_cfn::sweep::{self, Inventory, Scope};
+use kube_cfn::sweep::{self, Found, Inventory, Scope, kinds};
 
 use super::super::generators::faults;
 use super::super::scenario::images;
@@ -52,6 +52,12 @@ pub enum Broken {
     TakesShared,
     /// Volumes are deleted although they are to be kept.
     DeletesVolumes,
+    /// Plain tags on a key count as CloudFormation's own.
+    ProvesKeys,
+    /// The question leaves out buckets and keys, which go all the same.
+    Unsaid,
+    /// What is kept is not named at the end.
+    Forgets,
 }
 
 /// How one run ended.
@@ -109,7 +115,12 @@ pub async fn play(
         meddled: Cell::new(false),
     };
     match broken {
-        Broken::Nothing | Broken::DeletesVolumes => {}
+        Broken::Nothing | Broken::DeletesVolumes | Broken::Unsaid | Broken::Forgets => {}
+        Broken::ProvesKeys => cloud.distort_listings(|kind, all| {
+            if kind == OutsideKind::Key {
+                all.iter_mut().for_each(prove);
+            }
+        }),
         Broken::Hides(kind) => cloud.distort_listings(move |listed, all| {
             if listed == kind {
                 all.clear();
@@ -172,6 +183,17 @@ fn take_shared(resource: &mut OutsideResource) {
     }
 }
 
+/// CloudFormation's tag of the stack that the plain ones name.
+fn prove(key: &mut OutsideResource) {
+    let of = ["kube-cfn/cluster", "kube-cfn/stack"].map(|name| key.tag(name).unwrap_or_default());
+    let arn = format!(
+        "arn:aws:cloudformation:eu-west-1:1:stack/{}/7",
+        of.join("-")
+    );
+    key.tags
+        .insert("aws:cloudformation:stack-id".to_owned(), arn);
+}
+
 async fn create(cloud: &Simulated, design: &Design) -> Result<(), String> {
     let images = images(cloud, design.stacks).await;
     let survey = plan::survey(cloud, design.cluster).await;
@@ -228,7 +250,12 @@ impl Trial<'_> {
         if !shown.unknown.is_empty() && !self.accept_unknown {
             return no_plan(format!("unknown: {:?}", shown.unknown));
         }
-        self.shown.replace(shown.clone());
+        let mut said = shown.clone();
+        if self.broken == Broken::Unsaid {
+            let is_said = |one: &Found| !kinds::row(one.resource.kind).is_last;
+            said.found.retain(is_said);
+        }
+        self.shown.replace(said);
         let plan = plan::deletion(&survey, Guard::Open);
         if let Some(why) = &plan.refused {
             return no_plan(format!("{why:?}"));
@@ -252,7 +279,10 @@ impl Trial<'_> {
             self.release().await;
             Ok(Vec::new())
         };
-        let report = apply::delete((&plan, &outside), cloud, &session, release, stopped).await;
+        let mut report = apply::delete((&plan, &outside), cloud, &session, release, stopped).await;
+        if self.broken == Broken::Forgets {
+            report.outside.kept.clear();
+        }
         while let Ok(event) = heard.try_recv() {
             self.say(|| serde_json::to_string(&event).unwrap_or_default());
         }
