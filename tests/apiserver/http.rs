@@ -202,6 +202,17 @@ fn answer(request: &Request, place: Option<Place>, who: &Who, state: &State) -> 
     {
         return rights::forbidden(who, verb, &place);
     }
+    let traffic = state.traffic.lock().unwrap();
+    let webhook = traffic.webhook(verb.as_str(), &place.resource);
+    drop(traffic);
+    if let Some(webhook) = webhook {
+        let reason = if webhook.code == 403 {
+            "Forbidden"
+        } else {
+            "BadRequest"
+        };
+        return Answer::status(webhook.code, reason, &webhook.message(), None);
+    }
     state.controllers.lock().unwrap().step(&mut state.store());
     objects(request, &place, who, state)
 }

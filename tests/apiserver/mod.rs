@@ -31,8 +31,8 @@ use serde_json::Value;
 
 use controllers::Controllers;
 use store::Store;
-pub use traffic::Outage;
 use traffic::Traffic;
+pub use traffic::{Outage, Webhook};
 
 /// A running double; it ends with the test's process.
 pub struct ApiServer {
@@ -164,6 +164,11 @@ impl ApiServer {
     /// Refuses a verb (`patch`, `delete`) on a resource to everybody, as a rule of RBAC or a webhook does.
     pub fn deny(&self, verb: &'static str, resource: &'static str) {
         self.state.traffic.lock().unwrap().deny(verb, resource);
+    }
+
+    /// A webhook refuses requests from now on.
+    pub fn add_webhook(&self, webhook: Webhook) {
+        self.state.traffic.lock().unwrap().add_webhook(webhook);
     }
 
     /// Knows a bootstrap token from now on.

@@ -22,6 +22,27 @@ pub enum Treatment {
     Silence,
 }
 
+/// A validating webhook that refuses a verb on a resource.
+#[derive(Debug, Clone, Copy)]
+pub struct Webhook {
+    pub verb: &'static str,
+    pub resource: &'static str,
+    /// The code of its answer: 400 where it gives none.
+    pub code: u16,
+    pub words: &'static str,
+}
+
+impl Webhook {
+    /// What the API server makes of its answer
+    /// (<https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plugin/webhook/errors/statuserror.go>).
+    pub fn message(&self) -> String {
+        format!(
+            "admission webhook \"keep.example.com\" denied the request: {}",
+            self.words
+        )
+    }
+}
+
 /// Of one server.
 #[derive(Default)]
 pub struct Traffic {
@@ -29,6 +50,7 @@ pub struct Traffic {
     /// How many more requests are answered before the outage.
     outage: Option<(usize, Outage)>,
     denied: Vec<(&'static str, &'static str)>,
+    webhooks: Vec<Webhook>,
     /// Requests that wait for an answer that never comes.
     silenced: usize,
 }
@@ -74,6 +96,16 @@ impl Traffic {
     /// Refuses a verb on a resource from now on.
     pub fn deny(&mut self, verb: &'static str, resource: &'static str) {
         self.denied.push((verb, resource));
+    }
+
+    pub fn add_webhook(&mut self, webhook: Webhook) {
+        self.webhooks.push(webhook);
+    }
+
+    pub fn webhook(&self, verb: &str, resource: &str) -> Option<Webhook> {
+        let mut all = self.webhooks.iter();
+        all.find(|one| one.verb == verb && one.resource == resource)
+            .copied()
     }
 
     pub fn is_denied(&self, verb: &str, resource: &str) -> bool {

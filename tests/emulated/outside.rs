@@ -2,6 +2,7 @@
 
 mod deleted;
 mod foreign;
+mod gone;
 mod interrupted;
 mod leftovers;
 mod made;

@@ -1152,7 +1152,7 @@ fn database_that_a_stack_left_is_named_with_its_commands_before_consent() {
     );
     let wanted = [
         format!(
-            "aws rds modify-db-instance --region {REGION} --db-instance-identifier {DATABASE} --no-deletion-protection"
+            "aws rds modify-db-instance --region {REGION} --db-instance-identifier {DATABASE} --no-deletion-protection --apply-immediately"
         ),
         format!(
             "aws rds delete-db-instance --region {REGION} --db-instance-identifier {DATABASE} \

@@ -97,6 +97,16 @@ fn accepted_obstacle_is_left_and_named() {
     let ours = made::ours(&world);
     let arn = &ours.of("balancer")[0];
     protect_balancer(&world, arn, true);
+    let plan = ["--plan", "--accept", "obstacles"];
+    let said = world.cluster("delete", &plan);
+    said.ends(0).prints("stays, as it can't be removed:");
+    let removed = said.stdout.split("stays, as it can't be removed:");
+    let removed = removed.into_iter().next().expect("a part");
+    let removed = removed.split("removed, by AWS's calls:").nth(1);
+    assert!(
+        removed.is_some_and(|text| !text.contains("net-web")),
+        "{said}"
+    );
     let accepted = ["--confirm", "accepting", "--accept", "obstacles"];
     world
         .cluster("delete", &accepted)
@@ -175,5 +185,58 @@ fn protected_database_refuses_before_the_first_stack() {
         .tells("--no-deletion-protection");
     assert_eq!(world.standing(), before);
     protect(false);
+    world.delete().ends(0);
+}
+
+/// IAM's simulator is asked about each resource, with one call for all that one action removes.
+#[test]
+fn right_that_is_missing_for_one_balancer_names_that_one() {
+    let world = World::small("choosy");
+    world.apply().ends(0);
+    let ours = made::ours(&world);
+    let (arn, classic) = (&ours.of("balancer")[0], &ours.of("classic")[0]);
+    let caller = format!("arn:aws:iam::{}:user/operator", world.account());
+    let on = json!({"elasticloadbalancing:DeleteLoadBalancer": [format!("/{classic}")]});
+    world.account_facts(&json!({"caller": caller, "deniedOn": on}));
+    let json = plan(&world);
+    assert_eq!(json["refused"]["code"], "removal-blocked", "{json:#}");
+    let [one] = json["obstacles"].as_array().expect("a list").as_slice() else {
+        panic!("{json:#}")
+    };
+    assert_eq!(one["id"], json!(classic));
+    assert!(!one.to_string().contains(arn.as_str()), "{one}");
+}
+
+/// Somebody has locked the buckets of the base stack, which then could not be deleted after all else is.
+#[test]
+fn locked_state_bucket_refuses_before_the_first_stack() {
+    let world = World::small("bucketlock");
+    world.apply().ends(0);
+    let bucket = crate::tools::base_output(&world, "StateBucket");
+    let before = ask(
+        &world,
+        "s3",
+        "get_bucket_policy",
+        &json!({"Bucket": bucket}),
+    );
+    let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "s3:Delete*",
+        "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")]});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
+    let put = |policy: &str| {
+        let call = json!({"Bucket": bucket, "Policy": policy});
+        ask(&world, "s3", "put_bucket_policy", &call);
+    };
+    put(&policy.to_string());
+    let standing = world.standing();
+    world
+        .delete()
+        .ends(5)
+        .tells("of bucketlock-base")
+        .tells("its policy denies everybody to delete it")
+        .tells(&format!(
+            "delete-bucket-policy --region eu-west-1 --bucket {bucket}"
+        ));
+    assert_eq!(world.standing(), standing);
+    put(before["Policy"].as_str().expect("a policy"));
     world.delete().ends(0);
 }

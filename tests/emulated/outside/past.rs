@@ -26,6 +26,13 @@ fn volume_of_an_earlier_cluster_of_the_name_is_not_deleted() {
     std::thread::sleep(std::time::Duration::from_millis(1100));
     world.apply().ends(0);
     let new = volume(&world);
+    let earlier = format!("volume {old} is of an earlier cluster, made on 20");
+    world.cluster("doctor", &[]).ends(4).prints(&earlier);
+    world
+        .cluster("status", &[])
+        .ends(0)
+        .prints("1 volume of an earlier cluster, 8 GiB")
+        .prints("1 volume, 8 GiB");
     let plan = ["--plan", "--delete-volumes", "-o", "json"];
     let json: Value =
         serde_json::from_str(&world.cluster("delete", &plan).ends(0).stdout).expect("JSON");

@@ -7,6 +7,7 @@ use kube_cfn::cloud::OutsideKind::{
     Volume,
 };
 use kube_cfn::forecast::prices::Prices;
+use kube_cfn::report::cluster::view;
 use kube_cfn::report::protection::{
     Findings, Leftover, LeftoverFacts, LeftoverState, asks_kubernetes, leftovers, not_looked_for,
     text,
@@ -14,7 +15,7 @@ use kube_cfn::report::protection::{
 use kube_cfn::sweep::kubernetes::{
     Claim, Ingress, Objects, Service, Volume as PersistentVolume, VolumeSource,
 };
-use kube_cfn::sweep::{Disposition, Found, Inventory, Owner, Seen};
+use kube_cfn::sweep::{Disposition, Found, Inventory, Owner, Past, Seen};
 
 use super::found::{
     balancer, classic, foreign, group, in_group, inventory, left, machine, now, of_ingress, record,
@@ -580,4 +581,95 @@ fn many_of_others_do_not_hide_the_clusters_own() {
     );
     let more = shown.find("and 2 more machines; -o json lists all");
     assert!(more.unwrap() < shown.find("k8s-old").unwrap(), "{shown}");
+}
+
+/// What deletions of a cluster leave, with and without this program.
+fn remains() -> Vec<Found> {
+    let mut key = left(Key, "arn:aws:kms:eu-west-1:1:key/k-1", "base");
+    key.resource.state = Some("PendingDeletion".to_owned());
+    key.resource.ends = Some("2026-12-20T10:00:00Z".parse().unwrap());
+    key.disposition = Disposition::Kept;
+    let mut old = volume("vol-0e1", 8, Some("shop/data"), "available");
+    old.owner = Owner::Past(Past::ThisOrEarlier);
+    vec![
+        balancer("k8s-web", "default/web"),
+        key,
+        old,
+        left(Bucket, "canary-state-1", "base"),
+    ]
+}
+
+fn without_stacks(parameters: Result<usize, String>) -> Look {
+    Look {
+        kubernetes: Seen::NoApi,
+        parameters_left: Some(parameters),
+        ..Look::default()
+    }
+}
+
+#[test]
+fn cluster_without_stacks_shows_what_is_left_and_what_is_kept() {
+    let all = without_stacks(Ok(3)).at(&inventory(remains()));
+    let states = |state| -> Vec<Option<OutsideKind>> {
+        let of = all.iter().filter(|one| one.state == state);
+        of.map(|one| one.kind).collect()
+    };
+    assert_eq!(
+        states(LeftoverState::Orphaned),
+        [Some(LoadBalancer), Some(Bucket), None]
+    );
+    assert_eq!(states(LeftoverState::Kept), [Some(Key), Some(Volume)]);
+    let found = Findings {
+        gone: true,
+        ..findings(all.clone())
+    };
+    golden::check("outside/doctor-gone.txt", &(text(&found) + "\n"));
+    // The same lines.
+    let mut view = view("canary", ("123456789012", "eu-west-1"), &[], &[]);
+    view.left = Some(all);
+    let status = kube_cfn::report::cluster::text(&view, now());
+    let lines: Vec<&str> = status.lines().skip(1).collect();
+    let shown = text(&found);
+    let same: Vec<&str> = shown.lines().skip(1).collect();
+    assert!(lines.ends_with(&same), "{status}");
+    assert!(status.lines().all(|line| line.len() <= 80), "{status}");
+}
+
+#[test]
+fn cluster_without_stacks_whose_parameters_are_not_listed_is_unknown() {
+    let mut all = without_stacks(Err("denied".to_owned())).at(&inventory(Vec::new()));
+    let one = all.pop().unwrap();
+    assert_eq!((one.state, all.len()), (LeftoverState::Unknown, 0));
+    assert!(
+        one.text
+            .contains("/kube-cfn/canary/: could not be listed: denied")
+    );
+    assert_eq!(without_stacks(Ok(0)).at(&inventory(Vec::new())), []);
+    let busy = Look {
+        operation: Ok(Some("`apply` by jane".to_owned())),
+        ..without_stacks(Ok(1))
+    };
+    assert_eq!(
+        busy.at(&inventory(Vec::new()))[0].state,
+        LeftoverState::Ending
+    );
+}
+
+#[test]
+fn volume_of_an_earlier_cluster_is_left_over_whatever_kubernetes_says() {
+    let mut old = volume("vol-0e1", 8, Some("shop/data"), "available");
+    old.owner = Owner::Past(Past::Earlier);
+    for look in [Look::default(), silent()] {
+        let one = look.at_one(old.clone()).unwrap();
+        assert_eq!(one.state, LeftoverState::Orphaned);
+        assert!(
+            one.text
+                .contains("is of an earlier cluster, made on 2026-11-27, before this cluster"),
+            "{}",
+            one.text
+        );
+        assert!(one.next.unwrap().contains("create-snapshot"));
+    }
+    let used = stated(old, "in-use");
+    assert_eq!(silent().at_one(used), None);
 }

@@ -10,7 +10,7 @@ use kube_cfn::report::cluster::{
     OperationView, OutsideView, StackWithResources, StatusView, health, is_network_stuck,
     network_lines, text, view,
 };
-use kube_cfn::sweep::Inventory;
+use kube_cfn::sweep::{Disposition, Inventory, Owner, Past};
 use serde_json::{Value, json};
 
 use super::found::{
@@ -272,7 +272,7 @@ fn data_has_one_shape_whatever_is_found() {
     assert_eq!(keys(&empty), keys(&full));
     assert_eq!(
         empty,
-        json!({"resources": [], "foreign": 0, "holdsNetwork": [], "unknown": [], "notLookedFor": null})
+        json!({"resources": [], "foreign": 0, "unclear": 0, "holdsNetwork": [], "unknown": [], "notLookedFor": null})
     );
     let balancer = &full["resources"][0];
     assert_eq!(balancer["kind"], "loadBalancer");
@@ -307,4 +307,30 @@ fn every_kind_has_a_line() {
             "{kind:?}: {text}"
         );
     }
+}
+
+#[test]
+fn earlier_volumes_waiting_keys_and_unclear_ones_are_told_apart() {
+    let mut old = volume("vol-0e1", 8, Some("shop/data"), "available");
+    old.owner = Owner::Past(Past::Earlier);
+    let mut key = left(Key, "arn:aws:kms:eu-west-1:1:key/k-1", "base");
+    key.resource.state = Some("PendingDeletion".to_owned());
+    key.resource.ends = Some("2026-12-20T10:00:00Z".parse().unwrap());
+    key.disposition = Disposition::Kept;
+    let mut unclear = volume("vol-0e2", 4, None, "available");
+    unclear.owner = Owner::Unclear;
+    let own = volume("vol-0a1", 20, Some("default/data-0"), "in-use");
+    let view = seen(&healthy(), &inventory(vec![old, key, unclear, own]));
+    let text = text(&view, now());
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "1 volume, 20 GiB: claims default/data-0",
+        "1 volume of an earlier cluster, 8 GiB: claims shop/data",
+        "key k-1, disabled, and deleted for good on 2026-12-20",
+        "1 resource that may be canary's or another cluster's",
+    ] {
+        assert!(words.contains(part), "{part}: {text}");
+    }
+    assert!(!words.contains("of others in its VPC"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
 }

@@ -7,7 +7,7 @@ use crate::apiserver::controllers::Controllers;
 use crate::apiserver::fixtures::{
     CLAIMS, PODS, SERVICES, STATEFUL_SETS, VOLUMES, application, claim, ebs, efs, service,
 };
-use crate::apiserver::{ApiServer, Outage};
+use crate::apiserver::{ApiServer, Outage, Webhook};
 use kube_cfn::sweep::kubernetes::{Claim, Workload};
 
 fn uid(server: &ApiServer, claim: &str) -> String {
@@ -317,4 +317,31 @@ fn a_forbidden_deletion_of_services_is_named_with_them() {
         "{left}"
     );
     assert_eq!(names(&server, STATEFUL_SETS), ["db"]);
+}
+
+/// What refuses says why: its words are what the person on call needs.
+#[test]
+fn words_of_a_webhook_are_passed_on() {
+    for code in [400, 403] {
+        let server = ApiServer::start();
+        application(&server);
+        server.add_webhook(Webhook {
+            verb: "patch",
+            resource: "persistentvolumes",
+            code,
+            words: "reclaim policies are set by the storage team, #storage",
+        });
+        let before = policies(&server);
+        let ran = released(&server, false);
+        let why = ran.released.refused.expect("refused");
+        assert!(
+            why.contains(
+                "admission webhook \"keep.example.com\" denied the request: reclaim policies are set by the storage team, #storage"
+            ),
+            "{code}: {why}"
+        );
+        assert!(why.contains("vol-data-db-0"), "{code}: {why}");
+        assert_eq!(policies(&server), before, "{code}");
+        assert_eq!(ran.seconds, 0, "a refusal does not pass: {code}");
+    }
 }
