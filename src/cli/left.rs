@@ -80,6 +80,11 @@ impl Gone<'_> {
             );
             return Err(CommandError::other(text).help("see the reasons above"));
         }
-        Err(missing)
+        if number_in(left, LeftoverState::Kept) == 0 {
+            return Err(missing);
+        }
+        Err(missing.more_help(format!(
+            "`kube-cfn delete {argument} --plan` has the commands for what was kept"
+        )))
     }
 }

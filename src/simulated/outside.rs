@@ -204,7 +204,14 @@ pub(super) fn retained(env: &mut Environment, stack: &Stack, resource: &Resource
         OutsideKind::LoadBalancer => interfaces::balancer_interfaces(seed, &id, &properties),
         _ => Vec::new(),
     };
-    let subnet = properties.get("SubnetId").map(text);
+    let subnet = match found.kind {
+        OutsideKind::Database => {
+            let group = text(&properties["DBSubnetGroupName"]);
+            let subnets = of_stacks::database_subnets(&env.setting, stack, &group);
+            subnets.into_iter().next()
+        }
+        _ => properties.get("SubnetId").map(text),
+    };
     let thing = things::Thing::new(found, at).placed(subnet, holder);
     env.outside.all.push(thing);
     for one in with {

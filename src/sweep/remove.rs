@@ -189,14 +189,10 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         let inventory = self.listing.inventory();
         let mut moved = false;
         let mut wanted = BTreeSet::new();
-        let named: Vec<Found> = inventory
-            .found
-            .iter()
-            .filter(|one| one.is_named())
-            .cloned()
-            .collect();
+        let named = inventory.found.iter().filter(|found| found.is_named());
+        let staying: Vec<Found> = named.cloned().collect();
         for found in inventory.found {
-            let Some(task) = self.task(&found, &named) else {
+            let Some(task) = self.task(&found, &staying) else {
                 continue;
             };
             let key = (found.resource.kind, found.resource.id.clone());
@@ -230,12 +226,12 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
 
     /// What is to be done with something that was found; `None` for nothing. What something uses that is never removed is not
     /// tried.
-    fn task(&self, found: &Found, named: &[Found]) -> Option<Task> {
+    fn task(&self, found: &Found, staying: &[Found]) -> Option<Task> {
         if !self.is_its_turn(found.resource.kind) {
             return None;
         }
         let task = task(found, self.wish)?;
-        let user = named.iter().find(|user| user.uses(found));
+        let user = staying.iter().find(|user| user.uses(found));
         Some(match user {
             Some(user) if task == Task::Remove => Task::Name(blockers::waits(found, user)),
             Some(_) | None => task,

@@ -278,6 +278,10 @@ impl State {
                     OutsideKind::LoadBalancer | OutsideKind::ClassicLoadBalancer => {
                         self.vpc_of_balancer(&one.resource.id)
                     }
+                    OutsideKind::Database => {
+                        let mut uses = one.resource.uses.iter();
+                        uses.find_map(|id| self.vpc_of(id))
+                    }
                     _ => place.and_then(|place| self.vpc_of(place)),
                 };
             }

@@ -58,7 +58,11 @@ impl Context<'_> {
         }
     }
 
+    /// Whether a stack made a group, also one that is gone.
     pub(super) fn is_group_of_stack(&self, id: &str) -> bool {
-        self.group(id) == Place::InStack
+        matches!(
+            self.group(id),
+            Place::InStack | Place::Outside(Owner::Stack)
+        )
     }
 }

@@ -1,5 +1,5 @@
 //! Whether the caller may remove what is to go: EC2 says it to a dry run, for the rest there is IAM's policy simulator,
-//! which sees neither policies of resources nor all of those of the organization.
+//! which counts service control policies, and sees no policies of resources.
 
 use std::collections::{BTreeMap, BTreeSet};
 

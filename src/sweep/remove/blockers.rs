@@ -108,16 +108,14 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
     }
 }
 
-/// Why something is not tried that `user` uses, which is never removed.
+/// Why something is not tried that `user` uses, which stays.
 pub(super) fn waits(found: &Found, user: &Found) -> String {
     let user = format!("{} {}", user.row().name, user.resource.id);
     let how = match found.resource.kind {
         OutsideKind::Vpc => "is in it",
         _ => "uses it",
     };
-    format!(
-        "{user} {how}, which kube-cfn never deletes itself; when that is gone, the same command deletes this"
-    )
+    format!("{user} {how}, and stays; when that is gone, the same command deletes this")
 }
 
 /// Whether what a resource of this kind refers to keeps it: what a group or a machine refers to does not.

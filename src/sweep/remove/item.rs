@@ -122,9 +122,10 @@ impl Item {
     /// Takes in what was found of it now. Whether it moved.
     pub fn update(&mut self, found: Found, task: Task) -> bool {
         let is_back = self.progress == Progress::Gone;
-        // What used it is gone.
+        // What used it is gone; or what uses it stays.
         let is_free = self.is_given_up() && self.task.is_name() && !task.is_name();
-        if is_back || is_free {
+        let is_used = task.is_name() && !self.is_given_up() && !self.was_begun();
+        if is_back || is_free || is_used {
             self.progress = Progress::first(&task);
         }
         let facts = |resource: &OutsideResource| (resource.state.clone(), resource.uses.clone());
@@ -158,7 +159,7 @@ impl Item {
 
     /// Takes in AWS's answer. Whether it moved.
     pub fn answered(&mut self, answer: Result<(), CloudError>, now: Timestamp) -> bool {
-        let was_begun = matches!(self.progress, Progress::Begun(_));
+        let was_begun = self.was_begun();
         self.progress = match answer {
             Ok(()) | Err(CloudError::NotFound(_)) => Progress::Begun(now),
             Err(error @ CloudError::Denied { .. }) => Progress::GivenUp(reason(&error)),
@@ -166,6 +167,10 @@ impl Item {
             Err(error) => Progress::Refused(words(&error)),
         };
         matches!(self.progress, Progress::Begun(_)) && !was_begun
+    }
+
+    fn was_begun(&self) -> bool {
+        matches!(self.progress, Progress::Begun(_))
     }
 
     pub fn was_refused(&self) -> bool {

@@ -233,9 +233,8 @@ fn locked_state_bucket_refuses_before_the_first_stack() {
         .ends(5)
         .tells("of bucketlock-base")
         .tells("its policy denies everybody to delete it")
-        .tells(&format!(
-            "delete-bucket-policy --region eu-west-1 --bucket {bucket}"
-        ));
+        .tells("aws s3api delete-bucket-policy --region eu-west-1")
+        .tells(&format!("--bucket {bucket}"));
     assert_eq!(world.standing(), standing);
     put(before["Policy"].as_str().expect("a policy"));
     world.delete().ends(0);

@@ -310,7 +310,7 @@ fn every_kind_has_a_line() {
 }
 
 #[test]
-fn earlier_volumes_waiting_keys_and_unclear_ones_are_told_apart() {
+fn earlier_volumes_waiting_keys_and_unclear_ones_have_their_own_lines() {
     let mut old = volume("vol-0e1", 8, Some("shop/data"), "available");
     old.owner = Owner::Past(Past::Earlier);
     let mut key = left(Key, "arn:aws:kms:eu-west-1:1:key/k-1", "base");

@@ -249,7 +249,7 @@ impl<'a> Things<'a> {
         };
         let (cloud, place) = (self.cloud, &self.place);
         let subnet = place.subnets.first().cloned().unwrap_or_default();
-        let which = rng.u8(..21);
+        let which = rng.u8(..20);
         let groups = self.all().into_iter();
         let mut groups = groups.filter(|one| one.kind == OutsideKind::SecurityGroup);
         let ours = groups.find(|one| self.expected(one.kind, &one.id) == Expected::Goes);
@@ -280,7 +280,7 @@ impl<'a> Things<'a> {
             10 => cloud.make_outside(in_vpc(OutsideKind::RouteTable, "rtb")),
             11 => cloud.make_outside(in_vpc(OutsideKind::Peering, "pcx")),
             // A rule in their group names one of the cluster's.
-            12..14 => {
+            12 => {
                 let group = in_vpc(OutsideKind::SecurityGroup, "sg");
                 let mut rule = in_vpc(OutsideKind::GroupRule, "sgr");
                 rule.body.clone_from(&group.id);
@@ -288,12 +288,12 @@ impl<'a> Things<'a> {
                 cloud.make_outside(group);
                 cloud.make_outside(rule);
             }
+            13 => cloud.make_outside(self.tagged_key(number)),
             14 => cloud.make_outside(in_vpc(OutsideKind::NetworkAcl, "acl")),
             15 => cloud.make_outside(in_vpc(OutsideKind::VpnGateway, "vgw")),
             16 => cloud.make_outside(in_vpc(OutsideKind::InternetGateway, "eigw")),
             17 => cloud.make_in_subnet(in_vpc(OutsideKind::NatGateway, "nat"), &subnet),
             18 => cloud.make_outside(in_vpc(OutsideKind::Database, "theirs")),
-            19 => cloud.make_outside(self.tagged_key(number)),
             _ => cloud.make_outside(OutsideResource::new(
                 OutsideKind::Bucket,
                 format!("theirs-{number}"),
