@@ -83,8 +83,13 @@ impl Gone<'_> {
         if number_in(left, LeftoverState::Kept) == 0 {
             return Err(missing);
         }
-        Err(missing.more_help(format!(
-            "`kube-cfn delete {argument} --plan` has the commands for what was kept"
-        )))
+        let Identity {
+            account, region, ..
+        } = self.identity;
+        let text = format!(
+            "{name} has no stacks in account {account}, region {region}; all that is there was kept on purpose"
+        );
+        let help = format!("`kube-cfn delete {argument} --plan` has the commands for it");
+        Err(CommandError::other(text).help(help))
     }
 }

@@ -260,7 +260,7 @@ fn left_text(view: &StatusView, left: &[Leftover]) -> String {
         ..
     } = view;
     let head = format!(
-        "{cluster} has no stacks in account {account}, region {region}; what is there of it:"
+        "{cluster} has no stacks in account {account}, region {region}; what is left:"
     );
     let lines = protection::lines(left);
     [listed_line("", &head)]

@@ -256,7 +256,8 @@ fn use_of_kind(kind: OutsideKind, all: &[&Found], region: &str) -> String {
 /// what keeps it, and what to do.
 pub fn orphans(report: &SweepReport, region: &str) -> Vec<String> {
     // AWS refuses the commands in another order.
-    let mut left: Vec<&Orphan> = report.left.iter().collect();
+    let has_line = |orphan: &&Orphan| !goes_with_named(&orphan.found.resource, report);
+    let mut left: Vec<&Orphan> = report.left.iter().filter(has_line).collect();
     left.sort_by_key(|orphan| orphan.found.row().place());
     let left = left.into_iter().map(|orphan| self::left(orphan, region));
     let waiting = report.waiting.iter();

@@ -18,8 +18,12 @@ impl<C: Cloud + Store + Outside> Removal<'_, C> {
         let users = self.users(resource);
         let mut parts = described(&users, resource);
         if users.is_empty() && !resource.uses.is_empty() && is_attached(resource.kind) {
-            let ids: Vec<_> = resource.uses.iter().map(String::as_str).collect();
-            parts.push(format!("in use by {}", ids.join(", ")));
+            // The groups of an interface do not use it.
+            let ids = resource.uses.iter().filter(|id| !id.starts_with("sg-"));
+            let ids: Vec<_> = ids.map(String::as_str).collect();
+            if !ids.is_empty() {
+                parts.push(format!("in use by {}", ids.join(", ")));
+            }
         }
         match &item.progress {
             Progress::Refused(words) | Progress::GivenUp(words) => parts.push(words.clone()),
