@@ -259,9 +259,8 @@ fn left_text(view: &StatusView, left: &[Leftover]) -> String {
         region,
         ..
     } = view;
-    let head = format!(
-        "{cluster} has no stacks in account {account}, region {region}; what is left:"
-    );
+    let head =
+        format!("{cluster} has no stacks in account {account}, region {region}; what is left:");
     let lines = protection::lines(left);
     [listed_line("", &head)]
         .into_iter()

@@ -100,15 +100,15 @@ impl Found {
 
     /// Whether AWS removes something only when this is gone, as far as their lists say it: what a database may use it keeps.
     pub fn uses(&self, other: &Self) -> bool {
-        let (user, used) = (&self.resource, &other.resource);
-        match used.kind {
-            OutsideKind::Vpc => self.row().holds_network && user.vpc == used.vpc,
-            OutsideKind::Interface => has_interface(user, used),
-            OutsideKind::Volume | OutsideKind::TargetGroup => used.uses.contains(&user.id),
+        let (own, of) = (&self.resource, &other.resource);
+        match of.kind {
+            OutsideKind::Vpc => self.row().holds_network && own.vpc == of.vpc,
+            OutsideKind::Interface => has_interface(own, of),
+            OutsideKind::Volume | OutsideKind::TargetGroup => of.uses.contains(&own.id),
             // What rules and tables refer to does not need them.
             OutsideKind::SecurityGroup | OutsideKind::Subnet => {
                 let refers = [OutsideKind::GroupRule, OutsideKind::RouteTable];
-                !refers.contains(&user.kind) && user.uses.contains(&used.id)
+                !refers.contains(&own.kind) && own.uses.contains(&of.id)
             }
             _ => false,
         }

@@ -43,8 +43,7 @@ pub fn nothing_to_delete(
     } else {
         "; not everything was looked for"
     };
-    let text =
-        format!("nothing to delete: {nothing} in account {account}, region {region}{known}");
+    let text = format!("nothing to delete: {nothing} in account {account}, region {region}{known}");
     eprint(&listed_line("", &text));
     if !args.plan {
         remove_local_access(cluster);

@@ -96,8 +96,9 @@ fn stopping(lines: &mut Page, workloads: &[Workload]) {
         return;
     }
     let text = format!(
-        "{} stopped first, as their pods use claims:",
-        count(workloads.len(), "workload")
+        "{} stopped first, as {} pods use claims:",
+        count(workloads.len(), "workload"),
+        if workloads.len() == 1 { "its" } else { "their" }
     );
     lines.entry(4, Mark::Removed, &text);
     for workload in workloads.iter().take(SHOWN) {
