@@ -10,6 +10,7 @@ pub(super) struct ProgramResult {
     pub(super) ok: bool,
     pub(super) error: Option<String>,
     pub(super) members: Vec<Member>,
+    pub(super) alarms: Vec<String>,
     pub(super) changed: Option<bool>,
     pub(super) promoted: bool,
     pub(super) reason: Option<String>,

@@ -63,6 +63,14 @@ pub struct Members<'a, R> {
     pub on_step: &'a dyn Fn(&MemberStep),
 }
 
+/// The members of etcd, and what etcd itself complains about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Membership {
+    pub members: Vec<Member>,
+    /// etcd's words: `NOSPACE`, `CORRUPT`. With one of them members refuse writes.
+    pub alarms: Vec<String>,
+}
+
 /// A step on a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberStep {
@@ -176,14 +184,21 @@ impl<R: Remote> Members<'_, R> {
 
     /// The members as the first slot that answers sees them; the error is the last slot's.
     pub async fn status(&self) -> Result<Vec<Member>, EtcdError> {
-        self.status_without(None).await.map(|(_, members)| members)
+        self.membership().await.map(|membership| membership.members)
+    }
+
+    /// The members with their alarms, as the first slot that answers sees them; the error is the last slot's.
+    pub async fn membership(&self) -> Result<Membership, EtcdError> {
+        self.status_without(None)
+            .await
+            .map(|(_, membership)| membership)
     }
 
     /// The same without asking one slot, and which slot answered.
     async fn status_without(
         &self,
         without: Option<char>,
-    ) -> Result<(&Slot, Vec<Member>), EtcdError> {
+    ) -> Result<(&Slot, Membership), EtcdError> {
         let mut failed = EtcdError::NoSlot {
             name: "that answers".to_owned(),
             known: self.known(),
@@ -196,7 +211,9 @@ impl<R: Remote> Members<'_, R> {
             let status = RemoteCommand::new(Program::EtcdMember).word("status");
             let asked = self.run_program(slot, "list the members of etcd", &status);
             match asked.await {
-                Ok(answer) => return Ok((slot, answer.members)),
+                Ok(ProgramResult {
+                    members, alarms, ..
+                }) => return Ok((slot, Membership { members, alarms })),
                 Err(error) => failed = error,
             }
         }

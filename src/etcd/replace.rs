@@ -30,7 +30,7 @@ pub async fn replace<R: Remote>(
         return Err(EtcdError::Single(member.to_string()));
     }
     let (helper, found) = members.status_without(Some(slot.letter())).await?;
-    if healthy == OnHealthyMember::Keep && is_healthy(&found, slot) {
+    if healthy == OnHealthyMember::Keep && is_healthy(&found.members, slot) {
         return Ok(false);
     }
     let remove = program().word("remove").argument(&member);
