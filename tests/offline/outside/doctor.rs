@@ -627,13 +627,13 @@ fn cluster_without_stacks_shows_what_is_left_and_what_is_kept() {
     // The same lines.
     let mut view = view("canary", ("123456789012", "eu-west-1"), &[], &[]);
     view.left = Some(all);
-    let status = kube_cfn::report::cluster::text(&view, now());
-    let lines: Vec<&str> = status.lines().skip(1).collect();
+    let screen = kube_cfn::report::cluster::text(&view, now());
+    let lines: Vec<&str> = screen.lines().skip(1).collect();
     let shown = text(&found);
     let same: Vec<&str> = shown.lines().skip(1).collect();
-    assert!(lines.ends_with(&same), "{status}");
-    let fits = |line: &str| line.len() <= 80 || line.contains("`") || line.contains("arn:");
-    assert!(status.lines().all(fits), "{status}");
+    assert!(lines.ends_with(&same), "{screen}");
+    let fits = |line: &str| line.len() <= 80 || line.contains('`') || line.contains("arn:");
+    assert!(screen.lines().all(fits), "{screen}");
 }
 
 #[test]
