@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -85,8 +86,7 @@ class Cloud:
         """The device of a volume appears a moment after EC2 has attached it."""
         file = self.home / "volumes" / volume
         if not file.exists():
-            with file.open("wb") as new:
-                new.truncate(2 << 30)
+            empty(file)
         (Path(machine["disk"]) / "attached" / volume).touch()
         place = Path(f"/proc/{machine['pid']}/root/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}")
         if place.parent.is_dir() and not place.is_symlink():
@@ -197,6 +197,13 @@ class Cloud:
                 pass
 
         return Handler
+
+
+def empty(volume):
+    """A volume as EC2 makes it; its files are a directory beside it (programs/program)."""
+    shutil.rmtree(f"{volume}.files", ignore_errors=True)
+    with open(volume, "wb") as new:
+        new.truncate(2 << 30)
 
 
 def options(message):

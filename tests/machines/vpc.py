@@ -8,6 +8,8 @@ Reads orders from standard input and answers each, a line of JSON for a line:
     {"on": NAME, "facts": {...}, "files": {...}}   power on; the first time with a new disk that has these files
     {"cut": NAME}                                  the power goes
     {"off": NAME, "seconds": N}                    waits until the machine is off by itself
+    {"blank": NAME}                                while it is off: a new disk, and its volumes are empty
+    {"mirror": NAME, "content": BASE64}            a file that machines may download; answers with its sha256
     {"faults": {...}}                              what goes wrong from now on (cloud.py)
     {"end": true}                                  as the end of its input; no answer
 
@@ -16,11 +18,14 @@ its input, or when this process ends in any other way, all machines end with eve
 empty cgroup may stay after a SIGKILL, which the next vpc.py removes.
 """
 
+import base64
 import concurrent.futures
 import ctypes
+import hashlib
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -148,6 +153,7 @@ class Vpc:
             disk.mkdir()
             # A small disk, so that a full one does not take the system's memory.
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1g", "tmpfs", disk], check=True)
+        if not (disk / "top").exists():
             for path, text in files.items():
                 place = disk / "top" / path.lstrip("/")
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -192,6 +198,21 @@ class Vpc:
         self.cloud.machines.pop(facts["address"], None)
         return {}
 
+    def blank(self, name):
+        disk = self.disks / name
+        for attached in (disk / "attached").glob("*"):
+            # Attachments stay, as where EC2 replaces a root volume.
+            cloud.empty(self.disks / "volumes" / attached.name)
+        for part in disk.iterdir():
+            if part.name != "attached":
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+        return {}
+
+    def mirror(self, name, content):
+        data = base64.b64decode(content)
+        (self.disks / "mirror" / name).write_bytes(data)
+        return {"sha256": hashlib.sha256(data).hexdigest()}
+
     def faults(self, faults):
         self.cloud.faults.clear()
         self.cloud.faults.update(faults)
@@ -208,6 +229,10 @@ class Vpc:
                     say(self.on(order["on"], order["facts"], order.get("files", {})))
                 elif "cut" in order:
                     say(self.cut(order["cut"]))
+                elif "blank" in order:
+                    say(self.blank(order["blank"]))
+                elif "mirror" in order:
+                    say(self.mirror(order["mirror"], order["content"]))
                 elif "off" in order:
                     say(self.off(order["off"], order["seconds"]))
                 else:

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::containerd::runtime_takes_its_configuration;
-use super::vpc::{Machine, Vpc, small};
+use super::machine::Machine;
+use super::vpc::{Vpc, small};
 use crate::process::Said;
 use crate::world::World;
 

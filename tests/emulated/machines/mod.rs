@@ -7,5 +7,7 @@
 mod boot;
 mod containerd;
 mod faults;
+mod interruptions;
+mod machine;
 mod members;
 mod vpc;

@@ -1,4 +1,4 @@
-"""A registry of one image on a machine: a layer with the files that are named, at http://127.0.0.1:PORT.
+"""A registry of one image on a machine: a layer with the files that are named (what a link leads to in its place), at http://127.0.0.1:PORT.
 
     registry.py PORT NAME TAG FILE...
 """
@@ -21,7 +21,7 @@ def digest(data):
 def image(files):
     """The manifest's digest, and all blobs by theirs."""
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w") as tar:
+    with tarfile.open(fileobj=raw, mode="w", dereference=True) as tar:
         for file in files:
             tar.add(file, file.lstrip("/"))
     layer = gzip.compress(raw.getvalue(), 1)
