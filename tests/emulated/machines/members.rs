@@ -57,7 +57,7 @@ fn lose_data(slot: &Machine) {
     slot.sh("rm -rf /var/lib/etcd/data/member");
     slot.cut();
     slot.on();
-    slot.says("already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member members c");
+    slot.says("run kube-cfn etcd replace-member members c");
 }
 
 /// One of the three is interrupted at some moment; the same command ends it. Whether that was before its end.
