@@ -56,6 +56,11 @@ impl Machine<'_> {
         fs::copy(&half, self.registration()).expect("registered");
     }
 
+    /// The file that its metadata service gives as user data.
+    pub fn user_data(&self) -> &str {
+        self.facts["user_data"].as_str().expect("a path")
+    }
+
     fn registration(&self) -> PathBuf {
         Path::new(&given("KUBE_CFN_TEST_RULES")).join(format!("{}.machine", self.instance))
     }

@@ -10,4 +10,5 @@ mod faults;
 mod interruptions;
 mod machine;
 mod members;
+mod real;
 mod vpc;

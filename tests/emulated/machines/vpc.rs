@@ -137,6 +137,11 @@ impl<'a> Vpc<'a> {
         text(&answer["sha256"]).to_owned()
     }
 
+    /// Serves all files of a directory as downloads, and images (`tests/machines/cloud.py` has their form).
+    pub fn serve_all(&self, directory: &Path, images: &[Value]) {
+        self.order(&json!({"directory": directory, "images": images}));
+    }
+
     /// The API's load balancer, for `--server`.
     pub fn server(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
