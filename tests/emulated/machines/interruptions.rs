@@ -1,5 +1,5 @@
 //! Interruptions of machines at random moments: a power cut, a reboot, a kill, a unit that is started again, a second boot at
-//! the same time. 210 with `tests/run --full`, otherwise one of ten: the same ones each time.
+//! the same time. 210 with `tests/run --full`, otherwise one of ten.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,10 +12,10 @@ use crate::process::Running;
 use crate::share::{is_full, only};
 
 /// Of first boots, of later ones, of restores and of replacements, in a run with all of them.
-pub const FIRST: usize = 80;
-pub const LATER: usize = 80;
-pub const RESTORES: usize = 25;
-pub const REPLACEMENTS: usize = 25;
+pub const FIRST: usize = 90;
+pub const LATER: usize = 90;
+pub const RESTORES: usize = 20;
+pub const REPLACEMENTS: usize = 10;
 
 /// How many of `all` this run makes.
 pub fn part(all: usize) -> usize {

@@ -175,7 +175,7 @@ impl Machine<'_> {
 
     /// Waits until systemd has started what Run Command needs.
     fn is_reachable(&self) {
-        let end = Instant::now() + Duration::from_mins(1);
+        let end = Instant::now() + Duration::from_mins(4);
         while self.before.get() > 0 && !self.printed().contains("basic.target") {
             assert!(Instant::now() < end, "it does not start\n{}", self.story());
             sleep(Duration::from_millis(100));
