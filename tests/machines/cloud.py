@@ -197,7 +197,7 @@ class Cloud:
                 if cloud.faults.get("half"):
                     cloud.faults["half"] -= 1
                     data = data[:len(data) // 2]
-                if cloud.faults.get("wrong"):
+                elif cloud.faults.get("wrong"):
                     cloud.faults["wrong"] -= 1
                     data = bytes(len(data))
                 self.wfile.write(data)

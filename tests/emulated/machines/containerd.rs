@@ -50,7 +50,9 @@ pub fn runtime_takes_its_configuration(slot: &Machine) {
             .contains("registry.test/probe:1")
     );
     assert_eq!(before, slot.sh("ctr task list | grep probe"));
-    slot.sh("ctr task kill --signal SIGKILL probe; ctr task delete probe; ctr container delete probe");
+    slot.sh(
+        "ctr task kill --signal SIGKILL probe; ctr task delete probe; ctr container delete probe",
+    );
     networks(slot);
 }
 

@@ -66,7 +66,9 @@ fn interrupted_first_boots(vpc: &Vpc, slot: &Machine, random: &mut Rng) {
         }
         slot.boots();
         member(slot);
-        slot.sh("[ \"$(tail --lines 1 /srv/signals)\" = 'SUCCESS interrupted-control-plane SlotA' ]");
+        slot.sh(
+            "[ \"$(tail --lines 1 /srv/signals)\" = 'SUCCESS interrupted-control-plane SlotA' ]",
+        );
         assert_eq!(etcd(slot, "get --prefix --keys-only /registry/kept"), "");
         etcd(slot, "put /registry/kept yes");
         if left == 0 {

@@ -13,8 +13,8 @@ use crate::share::{is_full, only};
 
 /// Of first boots, of later ones, of restores and of replacements, in a run with all of them.
 pub const FIRST: usize = 90;
-pub const LATER: usize = 90;
-pub const RESTORES: usize = 20;
+pub const LATER: usize = 100;
+pub const RESTORES: usize = 10;
 pub const REPLACEMENTS: usize = 10;
 
 /// How many of `all` this run makes.
@@ -49,7 +49,11 @@ pub fn interrupt_boot(slot: &Machine, random: &mut Rng) -> bool {
             "kill",
             "systemctl kill --signal KILL kube-cfn-boot.service; systemctl restart --no-block kube-cfn-boot.service",
         ),
-        6 => again(slot, "restart", "systemctl restart --no-block kube-cfn-boot.service"),
+        6 => again(
+            slot,
+            "restart",
+            "systemctl restart --no-block kube-cfn-boot.service",
+        ),
         // Both may begin now: each has to find the other one.
         _ => again(
             slot,
@@ -78,11 +82,7 @@ pub fn interrupt_command(
     match random.u8(0..4) {
         0 => cut(slot),
         1 => reboot(slot),
-        _ => again(
-            slot,
-            "kill",
-            "systemctl kill --signal KILL 'run-*.service'",
-        ),
+        _ => again(slot, "kill", "systemctl kill --signal KILL 'run-*.service'"),
     }
     true
 }

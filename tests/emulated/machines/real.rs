@@ -67,21 +67,43 @@ fn serve(vpc: &Vpc, programs: &Path, tree: &Path, out: &Path) {
     let config =
         fs::read_to_string(tree.join("etc/kube-cfn/kubeadm/config.yaml.in")).expect("a file");
     let of = |key: &str| {
-        let line = config.lines().find_map(|line| line.trim().strip_prefix(key));
+        let line = config
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(key));
         line.expect("a line").trim().to_owned()
     };
-    let image = |name: &str, tag: &str, program: &str, to: &str, entry: Value| {
-        json!([name, tag, {to: programs.join(program)}, entry])
-    };
+    let image = |name: &str, tag: &str, program: &str, to: &str, entry: Value| json!([name, tag, {to: programs.join(program)}, entry]);
     let version = of("kubernetesVersion:");
     let mut images = vec![
         image(pause, tag, "pause", "/pause", json!(["/pause"])),
-        image("etcd", &of("imageTag:"), "etcd", "/usr/local/bin/etcd", json!(null)),
+        image(
+            "etcd",
+            &of("imageTag:"),
+            "etcd",
+            "/usr/local/bin/etcd",
+            json!(null),
+        ),
         // kubeadm pulls it; nobody runs it.
-        image("coredns/coredns", "*", "pause", "/coredns", json!(["/coredns"])),
+        image(
+            "coredns/coredns",
+            "*",
+            "pause",
+            "/coredns",
+            json!(["/coredns"]),
+        ),
     ];
-    for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
-        images.push(image(name, &version, name, &format!("/usr/local/bin/{name}"), json!(null)));
+    for name in [
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+    ] {
+        images.push(image(
+            name,
+            &version,
+            name,
+            &format!("/usr/local/bin/{name}"),
+            json!(null),
+        ));
     }
     vpc.serve_all(&out.join("mirror"), &images);
 }
@@ -163,14 +185,27 @@ fn trees_of_real_programs_boot_up_to_the_first_call_of_kubeadm() {
     rebundle(&vpc, &mut slot, &out);
     slot.on();
     slot.says("kubeadm is called: config validate --config /etc/kube-cfn/kubeadm/config.yaml");
-    let sums = Said::of(Command::new("sha256sum").arg("kubeadm").current_dir(&programs));
-    let sum = sums.ends(0).stdout.split(' ').next().expect("a sum").to_owned();
+    let sums = Said::of(
+        Command::new("sha256sum")
+            .arg("kubeadm")
+            .current_dir(&programs),
+    );
+    let sum = sums
+        .ends(0)
+        .stdout
+        .split(' ')
+        .next()
+        .expect("a sum")
+        .to_owned();
     slot.sh(&format!(
         "[ \"$(cat /var/lib/kube-cfn/installed/kubeadm)\" = {sum} ] && [ \"$(sha256sum < /usr/local/bin/kubeadm)\" = '{sum}  -' ]
          [ -x /opt/kube-cfn/credential/ecr-credential-provider ] && [ \"$(etcdutl)\" = \"$(etcdctl)\" ]"
     ));
     // What containers would be made of is there, at the place that containerd's configuration names.
-    if !slot.sh("readlink -f /usr/local/bin/containerd").contains("machine") {
+    if !slot
+        .sh("readlink -f /usr/local/bin/containerd")
+        .contains("machine")
+    {
         slot.sh("ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d $(sed -n \"s/^sandbox = '\\(.*\\)'/\\1/p\" /etc/containerd/config.toml) > /dev/null");
     }
 }
@@ -205,11 +240,43 @@ fn a_cluster_of_real_programs_lives() {
     let ready = ["--wait", "ready", "--yes", "--server", &server];
     world.cluster("apply", &ready).ends(0);
     world.cluster("kubeconfig", &[]).ends(0);
-    assert_eq!(kubectl(&world, &["--server", &server, "get", "nodes", "--output", "name"]).lines().count(), 4);
+    assert_eq!(
+        kubectl(
+            &world,
+            &["--server", &server, "get", "nodes", "--output", "name"]
+        )
+        .lines()
+        .count(),
+        4
+    );
     world.cluster("status", &["--server", &server]).ends(0);
-    kubectl(&world, &["--server", &server, "create", "namespace", "shop"]);
-    kubectl(&world, &["--server", &server, "label", "namespace", "shop", "pod-security.kubernetes.io/enforce=baseline"]);
-    let grant = ["access", "grant", "real", "ci", "--namespace", "shop", "--role", "deployer", "--server", &server];
+    kubectl(
+        &world,
+        &["--server", &server, "create", "namespace", "shop"],
+    );
+    kubectl(
+        &world,
+        &[
+            "--server",
+            &server,
+            "label",
+            "namespace",
+            "shop",
+            "pod-security.kubernetes.io/enforce=baseline",
+        ],
+    );
+    let grant = [
+        "access",
+        "grant",
+        "real",
+        "ci",
+        "--namespace",
+        "shop",
+        "--role",
+        "deployer",
+        "--server",
+        &server,
+    ];
     world.run(&grant).ends(0);
     lives(&world, &machines);
 }
@@ -222,15 +289,28 @@ fn lives(world: &World, machines: &[Machine]) {
     machines[0].on();
     machines[0].boots();
     etcd(&machines[0], "put /registry/lost yes");
-    let restore = ["etcd", "restore", &world.name, &key, "--confirm", &world.name];
+    let restore = [
+        "etcd",
+        "restore",
+        &world.name,
+        &key,
+        "--confirm",
+        &world.name,
+    ];
     machines[0].ends_well(world, &restore);
     machines.iter().for_each(Machine::boots);
-    assert_eq!(etcd(&machines[0], "get --print-value-only /registry/lost"), "");
+    assert_eq!(
+        etcd(&machines[0], "get --print-value-only /registry/lost"),
+        ""
+    );
     machines[2].cut();
     machines[2].blank();
     machines[2].on();
     machines[2].says("run kube-cfn etcd replace-member real c");
-    machines[2].ends_well(world, &["etcd", "replace-member", &world.name, "c", "--yes"]);
+    machines[2].ends_well(
+        world,
+        &["etcd", "replace-member", &world.name, "c", "--yes"],
+    );
     machines[2].boots();
     assert_eq!(etcd(&machines[0], "member list").lines().count(), 3);
 }

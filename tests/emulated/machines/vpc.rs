@@ -15,9 +15,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::machine::Machine;
 use crate::apiserver::ApiServer;
 use crate::node::machine::{decoded, instance, repository, role, text};
-use super::machine::Machine;
 use crate::process::Said;
 use crate::tools::{ask, tool};
 use crate::world::{World, given};
@@ -241,9 +241,16 @@ impl<'a> Vpc<'a> {
 impl Drop for Vpc<'_> {
     fn drop(&mut self) {
         let used = fs::read_to_string(format!("{}/cpu.stat", self.cgroups)).unwrap_or_default();
-        let used = used.lines().next().and_then(|line| line.strip_prefix("usage_usec "));
+        let used = used
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("usage_usec "));
         if let Some(used) = used.and_then(|used| used.parse::<u64>().ok()) {
-            note(&format!("machines of {}: {} s of processor time", self.world.name, used / 1_000_000));
+            note(&format!(
+                "machines of {}: {} s of processor time",
+                self.world.name,
+                used / 1_000_000
+            ));
         }
         // It removes what it made; where it is killed, its successor does.
         let _ = writeln!(self.orders.borrow_mut().0, "{}", json!({"end": true}));

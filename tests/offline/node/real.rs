@@ -14,8 +14,7 @@ fn program(directory: &Path, name: &str, says: &str) {
 }
 
 fn real() -> Command {
-    let mut command =
-        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/real"));
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/real"));
     command.env_remove("KUBE_CFN_TEST_NODE_BINARIES");
     command
 }
@@ -40,7 +39,13 @@ fn real_programs_that_are_missing_or_of_another_version_are_named() {
     };
     let (said, passed) = check();
     assert!(!passed);
-    assert_eq!(said.lines().filter(|line| line.starts_with("missing: ")).count(), 11, "{said}");
+    assert_eq!(
+        said.lines()
+            .filter(|line| line.starts_with("missing: "))
+            .count(),
+        11,
+        "{said}"
+    );
     for (name, says) in [
         ("kubeadm", "v1.36.4"),
         ("kubelet", "Kubernetes v1.36.4"),
@@ -74,5 +79,8 @@ fn a_real_cluster_is_refused_without_the_directory() {
     let output = real().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let said = text(&output.stderr);
-    assert!(said.contains("KUBE_CFN_TEST_NODE_BINARIES names no directory; docs/testing.md"), "{said}");
+    assert!(
+        said.contains("KUBE_CFN_TEST_NODE_BINARIES names no directory; docs/testing.md"),
+        "{said}"
+    );
 }
