@@ -128,9 +128,11 @@ fn rebundle(vpc: &Vpc, machine: &mut Machine, out: &Path) {
     let said = real(&[Path::new("bundle"), &old, &out.join("binaries"), &new]);
     let made = said.ends(0).stdout.trim().to_owned();
     call(PUT, &format!("{key}.real"), &new);
+    // The sum is a part of the key.
+    let line = |name: &str, value: &str| format!("{name}='{value}'");
     let user_data = user_data
-        .replace(&key, &format!("{key}.real"))
-        .replace(&sum, &made);
+        .replace(&line("BUNDLE_SHA256", &sum), &line("BUNDLE_SHA256", &made))
+        .replace(&key, &format!("{key}.real"));
     fs::write(machine.user_data(), user_data).expect("written");
     let files = machine.files.as_object_mut().expect("files");
     for name in DOWNLOADED {
