@@ -33,7 +33,7 @@ pub fn moments() -> Rng {
 /// boot was on its way then; when it has come to its end, nothing happens.
 pub fn interrupt_boot(slot: &Machine, random: &mut Rng) -> bool {
     let wanted = random.usize(0..slot.before.get() + 60);
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(4);
     while slot.printed().lines().count() < wanted && !slot.is_booted() {
         assert!(Instant::now() < end, "not {wanted} lines\n{}", slot.story());
         sleep(Duration::from_millis(20));
