@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 
 import metadata
+import registry
 from relay import join
 
 METADATA = "169.254.169.254"
@@ -27,7 +29,7 @@ METADATA = "169.254.169.254"
 AWS = "169.254.170.1"
 OWN = (METADATA, AWS)
 NAMES = {"aws.internal": AWS, "mirror.internal": AWS}
-ENDPOINT_PORT, MIRROR_PORT, API_PORT, DOUBLE_PORT = 4566, 8000, 6443, 6444
+ENDPOINT_PORT, MIRROR_PORT, REGISTRY_PORT, API_PORT, DOUBLE_PORT = 4566, 8000, 5000, 6443, 6444
 
 
 class Cloud:
@@ -44,14 +46,22 @@ class Cloud:
         self._accept((AWS, API_PORT), self._balance)
         self._accept((AWS, DOUBLE_PORT), lambda client: join(client, socket.create_connection(("127.0.0.1", self.api))))
         self._metadata()
-        mirror = http.server.ThreadingHTTPServer((AWS, MIRROR_PORT), self._mirror(), bind_and_activate=False)
-        mirror.socket = self.network.listen((AWS, MIRROR_PORT))
-        background(mirror.serve_forever)
+        self._http(MIRROR_PORT, self._mirror())
         background(self._dns, self.network.datagrams((resolver, 53)))
         background(self._dhcp, self.network.datagrams(("0.0.0.0", 67), broadcast=True), resolver)
         here = socket.create_server(("127.0.0.1", 0))
         background(self._serve, here, self._balance)
         return here.getsockname()[1]
+
+    def images(self, images):
+        """Serves images to the machines: [name, tag, {name in the image: path}, entry point]."""
+        made = {name: (tag, *registry.image(files, entrypoint)) for name, tag, files, entrypoint in images}
+        self._http(REGISTRY_PORT, registry.handler(made))
+
+    def _http(self, port, handler):
+        server = http.server.ThreadingHTTPServer((AWS, port), handler, bind_and_activate=False)
+        server.socket = self.network.listen((AWS, port))
+        background(server.serve_forever)
 
     def _accept(self, place, serve):
         background(self._serve, self.network.listen(place), serve)
@@ -85,8 +95,7 @@ class Cloud:
         """The device of a volume appears a moment after EC2 has attached it."""
         file = self.home / "volumes" / volume
         if not file.exists():
-            with file.open("wb") as new:
-                new.truncate(2 << 30)
+            empty(file)
         (Path(machine["disk"]) / "attached" / volume).touch()
         place = Path(f"/proc/{machine['pid']}/root/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}")
         if place.parent.is_dir() and not place.is_symlink():
@@ -188,7 +197,7 @@ class Cloud:
                 if cloud.faults.get("half"):
                     cloud.faults["half"] -= 1
                     data = data[:len(data) // 2]
-                if cloud.faults.get("wrong"):
+                elif cloud.faults.get("wrong"):
                     cloud.faults["wrong"] -= 1
                     data = bytes(len(data))
                 self.wfile.write(data)
@@ -197,6 +206,13 @@ class Cloud:
                 pass
 
         return Handler
+
+
+def empty(volume):
+    """A volume as EC2 makes it; its files are a directory beside it (programs/program)."""
+    shutil.rmtree(f"{volume}.files", ignore_errors=True)
+    with open(volume, "wb") as new:
+        new.truncate(2 << 30)
 
 
 def options(message):

@@ -8,6 +8,9 @@ Reads orders from standard input and answers each, a line of JSON for a line:
     {"on": NAME, "facts": {...}, "files": {...}}   power on; the first time with a new disk that has these files
     {"cut": NAME}                                  the power goes
     {"off": NAME, "seconds": N}                    waits until the machine is off by itself
+    {"blank": NAME}                                while it is off: a new disk, and its volumes are empty
+    {"mirror": NAME, "content": BASE64}            a file that machines may download; answers with its sha256
+    {"directory": DIRECTORY, "images": [...]}      as a mirror all files of a directory, and a registry (cloud.py)
     {"faults": {...}}                              what goes wrong from now on (cloud.py)
     {"end": true}                                  as the end of its input; no answer
 
@@ -16,11 +19,14 @@ its input, or when this process ends in any other way, all machines end with eve
 empty cgroup may stay after a SIGKILL, which the next vpc.py removes.
 """
 
+import base64
 import concurrent.futures
 import ctypes
+import hashlib
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,9 +35,11 @@ import threading
 import time
 from pathlib import Path
 
-import cloud
-
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE / "programs"))
+
+import cloud  # noqa: E402 it imports a program of the machines
+
 CLONE_NEWNET = 0x40000000
 BRIDGE = "vpc"
 
@@ -78,26 +86,49 @@ class Network:
 
 
 class Cgroups:
-    """A directory of the second version for each machine, below one that names this process and when it began."""
+    """Directories of each machine below one that names this process and when it began: of the second version, and of each
+    hierarchy of the first one where KUBE_CFN_TEST_CGROUP_V1 wants that for a real kubelet (tests/node/real)."""
 
     def __init__(self):
-        mounted = next(line.split()[1] for line in open("/proc/mounts", encoding="utf-8") if line.split()[2] == "cgroup2")
-        own = next(line.rstrip().split("::", 1)[1] for line in open("/proc/self/cgroup", encoding="utf-8") if line.startswith("0::"))
-        self.parent = Path(mounted) / own.strip("/")
-        self.home = self.parent / f"kube-cfn-{os.getpid()}-{began(os.getpid())}"
-        self.remove_left()
-        self.home.mkdir()
+        mounted = [line.split()[1:4] for line in open("/proc/mounts", encoding="utf-8")]
+        own = dict(line.rstrip().split(":", 2)[1:] for line in open("/proc/self/cgroup", encoding="utf-8"))
+        second = next(Path(place) for place, kind, _ in mounted if kind == "cgroup2")
+        # A kubelet needs controllers, which a group with processes can't hand down: the root can.
+        real = "KUBE_CFN_TEST_NODE_BINARIES" in os.environ
+        parents = [second if real else second / own.get("", "/").strip("/")]
+        if os.environ.get("KUBE_CFN_TEST_CGROUP_V1"):
+            parents += [Path(place) / own[name].strip("/") for place, kind, options in mounted if kind == "cgroup"
+                        for name in own if name and set(name.split(",")) <= set(options.split(","))]
+        name = f"kube-cfn-{os.getpid()}-{began(os.getpid())}"
+        self.homes = [parent / name for parent in parents]
+        for parent, home in zip(parents, self.homes):
+            self.remove_left(parent)
+            make(home)
+        if real:
+            controllers = (self.homes[0] / "cgroup.controllers").read_text(encoding="utf-8").split()
+            (self.homes[0] / "cgroup.subtree_control").write_text(" ".join(f"+{one}" for one in controllers), encoding="utf-8")
+        self.home = self.homes[0]
 
-    def remove_left(self):
-        for directory in self.parent.glob("kube-cfn-*-*"):
+    @staticmethod
+    def remove_left(parent):
+        for directory in parent.glob("kube-cfn-*-*"):
             _, pid, since = directory.name.rsplit("-", 2)
             if began(pid) != since:
                 remove(directory)
 
     def enter(self, name):
-        directory = self.home / name
-        directory.mkdir(exist_ok=True)
-        return directory / "cgroup.procs"
+        """The files that a process writes itself into."""
+        for home in self.homes:
+            make(home / name)
+        return [home / name / "cgroup.procs" for home in self.homes]
+
+
+def make(directory):
+    """A group; one of cpuset, in the first version, begins with neither processors nor memory."""
+    directory.mkdir(exist_ok=True)
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if (directory / "cgroup.clone_children").exists() and (directory / file).exists():
+            (directory / file).write_text((directory.parent / file).read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def began(pid):
@@ -148,6 +179,7 @@ class Vpc:
             disk.mkdir()
             # A small disk, so that a full one does not take the system's memory.
             subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,size=1g", "tmpfs", disk], check=True)
+        if not (disk / "top").exists():
             for path, text in files.items():
                 place = disk / "top" / path.lstrip("/")
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -155,8 +187,9 @@ class Vpc:
         self._route(facts["subnet"])
         console, slave = os.openpty()
         begin = subprocess.PIPE
-        command = ["bash", "-c", 'echo $$ > "$1" && shift && exec "$@"', "enter", self.cgroups.enter(name),
-                   "setpriv", "--pdeathsig", "KILL", "unshare", "--cgroup", "--mount", "--uts", "--ipc", "--pid", "--net", "--fork",
+        groups = self.cgroups.enter(name)
+        command = ["bash", "-c", 'for file in "${@:2:$1}"; do echo $$ > "$file" || exit 1; done; exec "${@:$1 + 2}"', "enter",
+                   str(len(groups)), *groups, "setpriv", "--pdeathsig", "KILL", "unshare", "--cgroup", "--mount", "--uts", "--ipc", "--pid", "--net", "--fork",
                    "--kill-child", HERE / "start", disk, self.image, os.ttyname(slave), self.disks / "volumes"]
         process = subprocess.Popen(command, stdin=begin, stdout=slave, stderr=slave, start_new_session=True)
         os.close(slave)
@@ -192,6 +225,26 @@ class Vpc:
         self.cloud.machines.pop(facts["address"], None)
         return {}
 
+    def blank(self, name):
+        disk = self.disks / name
+        for attached in (disk / "attached").glob("*"):
+            # Attachments stay, as where EC2 replaces a root volume.
+            cloud.empty(self.disks / "volumes" / attached.name)
+        for part in disk.iterdir():
+            if part.name != "attached":
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+        return {}
+
+    def mirror(self, name, content):
+        data = base64.b64decode(content)
+        (self.disks / "mirror" / name).write_bytes(data)
+        return {"sha256": hashlib.sha256(data).hexdigest()}
+
+    def serve_all(self, directory, images):
+        shutil.copytree(directory, self.disks / "mirror", dirs_exist_ok=True)
+        self.cloud.images(images)
+        return {}
+
     def faults(self, faults):
         self.cloud.faults.clear()
         self.cloud.faults.update(faults)
@@ -208,6 +261,12 @@ class Vpc:
                     say(self.on(order["on"], order["facts"], order.get("files", {})))
                 elif "cut" in order:
                     say(self.cut(order["cut"]))
+                elif "blank" in order:
+                    say(self.blank(order["blank"]))
+                elif "mirror" in order:
+                    say(self.mirror(order["mirror"], order["content"]))
+                elif "images" in order:
+                    say(self.serve_all(order["directory"], order["images"]))
                 elif "off" in order:
                     say(self.off(order["off"], order["seconds"]))
                 else:
@@ -222,7 +281,8 @@ class Vpc:
             except ProcessLookupError:
                 pass
             process.wait()
-        remove(self.cgroups.home)
+        for home in self.cgroups.homes:
+            remove(home)
 
 
 def say(answer):

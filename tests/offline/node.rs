@@ -13,6 +13,7 @@ mod host;
 mod interruptions;
 mod machine;
 mod pod_security;
+mod real;
 mod renewal;
 mod stand_ins;
 mod steps;

@@ -3,3 +3,4 @@
 pub mod golden;
 pub mod share;
 pub mod specs;
+pub mod untested;

@@ -49,6 +49,16 @@ end_of() {
   [ -z "${text}" ] || printf '%s\n' "${text}"
 }
 
+# The file systems of a node that have no space left, one a line: what could not be written, often by another program, is
+# in the lines above.
+full_file_systems() {
+  local place left mounted
+  for place in / /run /tmp /usr/local/bin /var/lib /var/lib/containerd /var/lib/etcd; do
+    read -r left mounted < <(df --output=avail,target "${place}" 2> /dev/null | tail --lines 1) || continue
+    [ "${left}" = - ] || [ "${left:-1024}" -ge 1024 ] || printf '%s\n' "${mounted}"
+  done | sort --unique
+}
+
 # store_log STATUS LAST: stores the journal of this attempt as an object, for people and for kube-cfn; its key contains the id
 # of this machine. Nothing depends on it, so a failure is only reported.
 store_log() {

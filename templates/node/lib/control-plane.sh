@@ -267,8 +267,7 @@ boot_control_plane() {
   step node
   register
   step 'token and units'
-  beside token make_bootstrap_token
-  finish token
+  make_bootstrap_token
   start_units
   mark_initialized
 }

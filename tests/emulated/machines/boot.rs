@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::containerd::runtime_takes_its_configuration;
-use super::vpc::{Machine, Vpc, small};
+use super::faults::{interrupted_later_boots, interrupted_restores};
+use super::interruptions::moments;
+use super::machine::Machine;
+use super::vpc::{Vpc, small};
 use crate::process::Said;
 use crate::world::World;
 
@@ -28,6 +31,10 @@ fn machines_become_nodes_from_power_on() {
     power_cut(&slot);
     a_worker_joins(&vpc, &worker);
     reboot(&slot);
+    worker.cut();
+    let mut random = moments();
+    interrupted_later_boots(&slot, &mut random);
+    interrupted_restores(&world, &slot, &mut random);
 }
 
 /// A key of the cluster's etcd, read or written on the machine.

@@ -1,52 +1,91 @@
 //! Machines whose boots are interrupted at random moments, or meet a bad network, clock or disk: what is run again ends
 //! well, and nothing of etcd's data is lost or used twice.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
 use fastrand::Rng;
 use serde_json::json;
 
 use super::boot::{KEPT, assert_same, etcd};
-use super::vpc::{Machine, Vpc, are_interrupted, note, seed, small};
+use super::interruptions::{
+    FIRST, LATER, RESTORES, interrupt_boot, interrupt_command, moments, part,
+};
+use super::machine::Machine;
+use super::vpc::{Vpc, small};
 use crate::tools::{ask, base_output};
 use crate::world::World;
 
-/// Interruptions of first boots, of later ones, and of restores, in a run with all of them.
-const FIRST: usize = 80;
-const LATER: usize = 80;
-const RESTORES: usize = 30;
+/// Of one first boot, which ends then.
+const ONE_BOOT: usize = 8;
 
 #[test]
-fn interrupted_boots_end_well() {
-    if !are_interrupted() {
-        return;
-    }
+fn interrupted_first_boots_end_well() {
     let world = World::new("interrupted");
     world.definition(&small("interrupted"));
     world.apply().ends(0);
     let Some(vpc) = Vpc::of(&world) else {
         return;
     };
-    let mut random = Rng::with_seed(seed());
+    let mut random = moments();
     let slot = vpc.slot('a');
     a_bad_network(&vpc, &slot);
-    for _ in 0..FIRST {
-        interrupt(&slot, &mut random);
-    }
-    slot.boots();
-    etcd(&slot, "put /registry/kept yes");
-    let before = (slot.sh(KEPT), member(&slot));
-    for _ in 0..LATER {
-        interrupt(&slot, &mut random);
+    interrupted_first_boots(&vpc, &slot, &mut random);
+    a_clock_that_is_wrong(&vpc, &slot);
+    a_full_disk(&slot);
+    a_bad_mirror(&vpc, &slot);
+}
+
+/// The machine is a node, and `/registry/kept` is `yes`; so it is at the end, with the same files.
+pub fn interrupted_later_boots(slot: &Machine, random: &mut Rng) {
+    let before = (slot.sh(KEPT), member(slot));
+    slot.cut();
+    slot.on();
+    let mut left = part(LATER);
+    while left > 0 {
+        if interrupt_boot(slot, random) {
+            left -= 1;
+        } else {
+            slot.boots();
+            slot.cut();
+            slot.on();
+        }
     }
     slot.boots();
     assert_same(&before.0, &slot.sh(KEPT));
-    assert_eq!(before.1, member(&slot));
-    assert_eq!(etcd(&slot, "get --print-value-only /registry/kept"), "yes");
-    a_clock_that_is_wrong(&vpc, &slot);
-    a_full_disk(&slot);
-    interrupted_restores(&world, &slot, &mut random);
+    assert_eq!(before.1, member(slot));
+    assert_eq!(etcd(slot, "get --print-value-only /registry/kept"), "yes");
+}
+
+/// The machine is on and has never been a node. Each first boot ends well; then its disk and its volume are new ones.
+fn interrupted_first_boots(vpc: &Vpc, slot: &Machine, random: &mut Rng) {
+    let mut left = part(FIRST);
+    loop {
+        for _ in 0..ONE_BOOT.min(left) {
+            if !interrupt_boot(slot, random) {
+                break;
+            }
+            left -= 1;
+        }
+        slot.boots();
+        member(slot);
+        slot.sh(
+            "[ \"$(tail --lines 1 /srv/signals)\" = 'SUCCESS interrupted-control-plane SlotA' ]",
+        );
+        assert_eq!(etcd(slot, "get --prefix --keys-only /registry/kept"), "");
+        etcd(slot, "put /registry/kept yes");
+        if left == 0 {
+            return;
+        }
+        slot.cut();
+        slot.blank();
+        let names = ["state/etcd-initialized", "state/etcd-recover-a"]
+            .map(|name| format!("/kube-cfn/interrupted/{name}"));
+        ask(
+            vpc.world,
+            "ssm",
+            "delete_parameters",
+            &json!({"Names": names}),
+        );
+        slot.on();
+    }
 }
 
 /// DNS that comes late, a slow metadata service, a bundle that ends in the middle or has a wrong byte, which the AWS CLI fetches
@@ -76,61 +115,14 @@ fn a_bad_network(vpc: &Vpc, slot: &Machine) {
     vpc.faults(&json!({"dns": true, "metadata": 0.3}));
     slot.on();
     slot.says("kube-cfn: fetch s3://");
-    sleep(Duration::from_secs(5));
     vpc.faults(&json!({"cut": 1, "garble": 1}));
     slot.says("kube-cfn boot failed: download: verify bundles/control-plane-");
     copy("kept", of("control-plane"));
-    slot.until(
-        120,
-        "[ \"$(systemctl show --property NRestarts --value kube-cfn-boot.service)\" -gt 0 ]",
-    );
+    // systemd would wait for half a minute, which the vpc test does.
+    slot.listen();
+    slot.sh("systemctl restart --no-block kube-cfn-boot.service");
+    slot.says("boot: host: ");
     vpc.faults(&json!({}));
-}
-
-/// Something happens when the console has some more lines, or the machine is a node.
-fn interrupt(slot: &Machine, random: &mut Rng) {
-    let lines = || slot.console().lines().count();
-    let (wanted, end) = (
-        lines() + random.usize(0..70),
-        Instant::now() + Duration::from_secs(40),
-    );
-    while lines() < wanted
-        && Instant::now() < end
-        && slot.unit("kube-cfn-boot.service", "ActiveState") != "active"
-    {
-        sleep(Duration::from_millis(50));
-    }
-    sleep(Duration::from_millis(random.u64(0..400)));
-    let what = random.u8(0..6);
-    note(&format!("{what} after {wanted} lines"));
-    match what {
-        0..=2 => {
-            slot.cut();
-            slot.on();
-        }
-        3 => {
-            // Before systemd listens nothing would happen.
-            let asked = slot.run(&["systemctl", "--no-block", "reboot"]);
-            if asked.code == Some(0) {
-                slot.ends_by_itself();
-            } else {
-                slot.cut();
-            }
-            slot.on();
-        }
-        4 => drop(slot.run(&[
-            "systemctl",
-            "--no-block",
-            "restart",
-            "kube-cfn-boot.service",
-        ])),
-        _ => drop(slot.run(&[
-            "systemd-run",
-            "--no-block",
-            "--collect",
-            "/opt/kube-cfn/boot",
-        ])),
-    }
 }
 
 /// The only member of etcd, with its id.
@@ -152,23 +144,54 @@ fn a_clock_that_is_wrong(vpc: &Vpc, slot: &Machine) {
     assert_eq!(etcd(slot, "get --print-value-only /registry/kept"), "yes");
 }
 
-/// What can't be written stays as it was, and is written when there is space again.
+/// What can't be written stays as it was, and is written when there is space again; the last line says what is full.
 fn a_full_disk(slot: &Machine) {
     let before = slot.sh(KEPT);
     slot.sh("rm -f /etc/kube-cfn/kubeadm/config.yaml; fallocate --length 100G /var/tmp/full 2> /dev/null || cat /dev/zero > /var/tmp/full || true");
+    slot.listen();
     let _ = slot.run(&["systemctl", "restart", "kube-cfn-boot.service"]);
     assert_ne!(slot.unit("kube-cfn-boot.service", "ActiveState"), "active");
-    slot.sh("rm /var/tmp/full");
-    slot.boots();
+    let said = slot.printed();
+    let last = said
+        .lines()
+        .find(|line| line.contains("kube-cfn boot failed: "));
+    assert!(
+        last.is_some_and(|line| line.contains("; no space is left on /")),
+        "{said}"
+    );
+    slot.sh("rm /var/tmp/full; systemctl restart kube-cfn-boot.service");
     assert_same(&before, &slot.sh(KEPT));
     assert_eq!(etcd(slot, "get --print-value-only /registry/kept"), "yes");
 }
 
-/// From a snapshot, with a power cut in the middle: run again with its token, the restore ends, once.
-fn interrupted_restores(world: &World, slot: &Machine, random: &mut Rng) {
+/// A download that ends in the middle is fetched again by the same boot, one with another content ends it and names it.
+fn a_bad_mirror(vpc: &Vpc, slot: &Machine) {
+    let before = slot.sh(KEPT);
+    let sum = vpc.on_mirror("crictl.tar.gz", &slot.sh("cd /usr/local/bin && tar -czhf /run/probe.tar.gz crictl && base64 --wrap 0 /run/probe.tar.gz"));
+    slot.sh(&format!(
+        "cp /etc/kube-cfn/binaries /run/binaries; stamp=/var/lib/kube-cfn/installed/crictl; cp $stamp /run/stamp; rm $stamp
+         sed -i 's#^crictl .*#crictl {sum} http://mirror.internal:8000/crictl.tar.gz#' /etc/kube-cfn/binaries"
+    ));
+    vpc.faults(&json!({"half": 1, "wrong": 1}));
+    slot.listen();
+    let _ = slot.run(&["systemctl", "restart", "kube-cfn-boot.service"]);
+    slot.says(&format!("kube-cfn boot failed: download: verify http://mirror.internal:8000/crictl.tar.gz: its sha256 is not {sum}"));
+    assert!(slot.printed().contains("curl: (18)"), "{}", slot.printed());
+    slot.sh("[ ! -e /var/lib/kube-cfn/installed/crictl ] && crictl version > /dev/null");
+    slot.sh(&format!(
+        "systemctl restart kube-cfn-boot.service; [ \"$(cat /var/lib/kube-cfn/installed/crictl)\" = {sum} ]
+         cp /run/binaries /etc/kube-cfn/binaries; cp /run/stamp /var/lib/kube-cfn/installed/crictl"
+    ));
+    assert_same(&before, &slot.sh(KEPT));
+}
+
+/// From a snapshot, with an interruption in the middle: run again with its token, the restore ends, once.
+pub fn interrupted_restores(world: &World, slot: &Machine, random: &mut Rng) {
     let said = world.run(&["etcd", "snapshot", &world.name]);
     let key = said.ends(0).stdout.trim().to_owned();
-    for number in 0..RESTORES {
+    let (mut left, mut number) = (part(RESTORES), 0);
+    while left > 0 {
+        number += 1;
         etcd(slot, "put /registry/kept lost");
         let token = format!("again-{number}");
         let restore = [
@@ -181,21 +204,12 @@ fn interrupted_restores(world: &World, slot: &Machine, random: &mut Rng) {
             "--confirm",
             &world.name,
         ];
-        let running = world.spawn(&restore);
-        sleep(Duration::from_millis(random.u64(0..12000)));
-        slot.cut();
-        slot.on();
-        drop(running);
-        let end = Instant::now() + Duration::from_mins(5);
-        loop {
-            // Systems Manager sees the machine when systemd runs.
-            let said = world.run(&restore);
-            if said.code == Some(0) {
-                break;
-            }
-            assert!(Instant::now() < end, "{said}\n{}", slot.story());
-            sleep(Duration::from_secs(3));
+        let mut running = world.spawn(&restore);
+        if interrupt_command(slot, &mut running, 6_000, random) {
+            left -= 1;
         }
+        drop(running);
+        slot.ends_well(world, &restore);
         slot.boots();
         assert_eq!(etcd(slot, "get --print-value-only /registry/kept"), "yes");
         assert_eq!(

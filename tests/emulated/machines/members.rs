@@ -1,23 +1,16 @@
-//! Three control-plane nodes: they boot at the same second, and a member whose data is lost is replaced, also when the power
-//! of any machine goes in the middle.
-
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+//! Three control-plane nodes: they boot at the same second, and a member whose data is lost is replaced, also when one of the
+//! machines is interrupted in the middle.
 
 use fastrand::Rng;
 
 use super::boot::etcd;
-use super::vpc::{Machine, Vpc, are_interrupted, note, seed, small};
+use super::interruptions::{REPLACEMENTS, interrupt_command, moments, part};
+use super::machine::Machine;
+use super::vpc::{Vpc, small};
 use crate::world::World;
-
-/// Replacements, each with a power cut, in a run with all of them.
-const REPLACEMENTS: usize = 20;
 
 #[test]
 fn interrupted_replacements_end_well() {
-    if !are_interrupted() {
-        return;
-    }
     let world = World::new("members");
     let definition = small("members")
         .replace("nodes: 1", "nodes: 3")
@@ -32,10 +25,13 @@ fn interrupted_replacements_end_well() {
     slots.iter().for_each(Machine::boots);
     etcd(&slots[0], "put /registry/kept yes");
     // The last of them that saw all members has noted it: from now on an empty disk is a lost one.
-    let mut random = Rng::with_seed(seed());
-    for _ in 0..REPLACEMENTS {
+    let mut random = moments();
+    let mut left = part(REPLACEMENTS);
+    while left > 0 {
         lose_data(&slots[2]);
-        replace(&world, &slots, &mut random);
+        if replace(&world, &slots, &mut random) {
+            left -= 1;
+        }
         for slot in &slots {
             slot.boots();
             let own = format!(
@@ -61,26 +57,16 @@ fn lose_data(slot: &Machine) {
     slot.sh("rm -rf /var/lib/etcd/data/member");
     slot.cut();
     slot.on();
-    slot.says("already been bootstrapped, but its volume is empty; run kube-cfn etcd replace-member members c");
+    slot.says("run kube-cfn etcd replace-member members c");
 }
 
-/// With a power cut of one of the three at some moment; the same command ends it.
-fn replace(world: &World, slots: &[Machine; 3], random: &mut Rng) {
-    let replace = ["etcd", "replace-member", &world.name, "c", "--yes"];
-    let running = world.spawn(&replace);
-    sleep(Duration::from_millis(random.u64(0..15_000)));
+/// One of the three is interrupted at some moment; the same command ends it. Whether that was before its end.
+fn replace(world: &World, slots: &[Machine; 3], random: &mut Rng) -> bool {
+    let command = ["etcd", "replace-member", &world.name, "c", "--yes"];
+    let mut running = world.spawn(&command);
     let unlucky = &slots[random.usize(0..3)];
-    note(&format!("the power of {} goes", unlucky.instance));
-    unlucky.cut();
-    unlucky.on();
+    let interrupted = interrupt_command(unlucky, &mut running, 10_000, random);
     drop(running);
-    let end = Instant::now() + Duration::from_mins(6);
-    loop {
-        let said = world.run(&replace);
-        if said.code == Some(0) {
-            return;
-        }
-        assert!(Instant::now() < end, "{said}\n{}", slots[2].story());
-        sleep(Duration::from_secs(3));
-    }
+    unlucky.ends_well(world, &command);
+    interrupted
 }

@@ -7,5 +7,8 @@
 mod boot;
 mod containerd;
 mod faults;
+mod interruptions;
+mod machine;
 mod members;
+mod real;
 mod vpc;

@@ -15,16 +15,12 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::machine::Machine;
 use crate::apiserver::ApiServer;
 use crate::node::machine::{decoded, instance, repository, role, text};
 use crate::process::Said;
-use crate::share::{is_full, only};
 use crate::tools::{ask, tool};
-use crate::untested::untested;
 use crate::world::{World, given};
-
-/// Where programs of a machine are looked for, as systemd and cloud-init have it.
-const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Shown when a test fails.
 #[expect(
@@ -33,24 +29,6 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 )]
 pub fn note(text: &str) {
     println!("{text}");
-}
-
-/// The seed of this run's random moments.
-pub fn seed() -> u64 {
-    let seed = only().unwrap_or(1);
-    note(&format!("seed {seed}"));
-    seed
-}
-
-/// Whether this run interrupts machines, which takes a boot each time: with `tests/run --full`. Else it says that it did not.
-pub fn are_interrupted() -> bool {
-    if !is_full() {
-        untested(
-            "interrupted boots, restores and replacements of whole machines",
-            "tests/run --full makes them",
-        );
-    }
-    is_full()
 }
 
 /// The smallest cluster whose machines have this system's processor.
@@ -68,25 +46,12 @@ pub struct Vpc<'a> {
     pub world: &'a World,
     /// The cluster's API, which the machines' API servers lead to.
     pub api: ApiServer,
-    home: TempDir,
+    pub(super) home: TempDir,
     child: Child,
     orders: RefCell<(ChildStdin, BufReader<ChildStdout>)>,
     cidr: String,
     port: u64,
     cgroups: String,
-}
-
-/// A machine of it, whose disk outlives its power.
-pub struct Machine<'a> {
-    vpc: &'a Vpc<'a>,
-    pub instance: String,
-    pub address: String,
-    name: String,
-    facts: Value,
-    files: Value,
-    pid: RefCell<Option<u64>>,
-    /// How much its console had printed when it was switched on last.
-    said: Cell<usize>,
 }
 
 /// The image that machines start from; none where this system cannot have them.
@@ -156,7 +121,7 @@ impl<'a> Vpc<'a> {
         answer
     }
 
-    fn order(&self, order: &Value) -> Value {
+    pub(super) fn order(&self, order: &Value) -> Value {
         writeln!(self.orders.borrow_mut().0, "{order}").expect("vpc.py reads");
         self.answer()
     }
@@ -164,6 +129,17 @@ impl<'a> Vpc<'a> {
     /// What goes wrong from now on; `tests/machines/cloud.py` knows the keys.
     pub fn faults(&self, faults: &Value) {
         self.order(&json!({"faults": faults}));
+    }
+
+    /// Puts a file, in base64, on the mirror of downloads; its sha256.
+    pub fn on_mirror(&self, name: &str, content: &str) -> String {
+        let answer = self.order(&json!({"mirror": name, "content": content}));
+        text(&answer["sha256"]).to_owned()
+    }
+
+    /// Serves all files of a directory as downloads, and images (`tests/machines/cloud.py` has their form).
+    pub fn serve_all(&self, directory: &Path, images: &[Value]) {
+        self.order(&json!({"directory": directory, "images": images}));
     }
 
     /// The API's load balancer, for `--server`.
@@ -226,6 +202,7 @@ impl<'a> Vpc<'a> {
             name,
             pid: RefCell::default(),
             said: Cell::default(),
+            before: Cell::default(),
         }
     }
 
@@ -261,14 +238,20 @@ impl<'a> Vpc<'a> {
     }
 }
 
-impl Drop for Machine<'_> {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(self.registration());
-    }
-}
-
 impl Drop for Vpc<'_> {
     fn drop(&mut self) {
+        let used = fs::read_to_string(format!("{}/cpu.stat", self.cgroups)).unwrap_or_default();
+        let used = used
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("usage_usec "));
+        if let Some(used) = used.and_then(|used| used.parse::<u64>().ok()) {
+            note(&format!(
+                "machines of {}: {} s of processor time",
+                self.world.name,
+                used / 1_000_000
+            ));
+        }
         // It removes what it made; where it is killed, its successor does.
         let _ = writeln!(self.orders.borrow_mut().0, "{}", json!({"end": true}));
         let _ = self.child.wait();
@@ -323,128 +306,4 @@ fn installed(world: &World, node: &str, tree: &Path) -> Value {
 fn rand_id() -> u128 {
     let text = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("a UUID");
     u128::from_str_radix(&text.trim_end().replace('-', ""), 16).expect("hexadecimal")
-}
-
-impl Machine<'_> {
-    /// Power on: from here to a node it takes systemd, cloud-init and user data alone.
-    pub fn on(&self) {
-        self.said.set(self.printed().len());
-        let order = json!({"on": self.name, "facts": self.facts, "files": self.files});
-        let pid = self.vpc.order(&order)["pid"].as_u64().expect("a process");
-        *self.pid.borrow_mut() = Some(pid);
-        // Run Command reaches it, and its console is EC2's.
-        let known = json!({"pid": pid, "console": self.console_file()});
-        let half = self.vpc.home.path().join("known");
-        fs::write(&half, known.to_string()).expect("written");
-        fs::copy(&half, self.registration()).expect("registered");
-    }
-
-    fn registration(&self) -> PathBuf {
-        Path::new(&given("KUBE_CFN_TEST_RULES")).join(format!("{}.machine", self.instance))
-    }
-
-    fn console_file(&self) -> PathBuf {
-        self.vpc.home.path().join(format!("console-{}", self.name))
-    }
-
-    /// Its first process, as this system knows it.
-    pub fn process(&self) -> u64 {
-        self.pid.borrow().expect("it is on")
-    }
-
-    /// The power goes.
-    pub fn cut(&self) {
-        self.vpc.order(&json!({"cut": self.name}));
-        *self.pid.borrow_mut() = None;
-    }
-
-    /// Waits until the machine is off by itself.
-    pub fn ends_by_itself(&self) {
-        self.vpc.order(&json!({"off": self.name, "seconds": 200}));
-        *self.pid.borrow_mut() = None;
-    }
-
-    /// Runs a program on it to its end.
-    pub fn run(&self, command: &[&str]) -> Said {
-        let pid = self.pid.borrow().expect("it is on").to_string();
-        let mut enter = Command::new("nsenter");
-        enter
-            .args(["-t", &pid, "-m", "-u", "-i", "-n", "-p", "-C", "--"])
-            .args([
-                "/usr/bin/env",
-                "-i",
-                PATH,
-                "HOME=/root",
-                "TERM=dumb",
-                "LANG=C.UTF-8",
-            ])
-            .args(command)
-            .stdin(Stdio::null());
-        Said::of(&mut enter)
-    }
-
-    /// Runs lines of shell on it; what they print.
-    #[track_caller]
-    pub fn sh(&self, script: &str) -> String {
-        let said = self.run(&["/bin/bash", "-euc", script]);
-        said.ends(0).stdout.trim_end().to_owned()
-    }
-
-    /// A property of a unit.
-    pub fn unit(&self, unit: &str, property: &str) -> String {
-        self.run(&["systemctl", "show", "--property", property, "--value", unit])
-            .stdout
-            .trim_end()
-            .to_owned()
-    }
-
-    /// Waits until lines of shell succeed.
-    #[track_caller]
-    pub fn until(&self, seconds: u64, script: &str) {
-        let end = Instant::now() + Duration::from_secs(seconds);
-        while self.run(&["/bin/bash", "-euc", script]).code != Some(0) {
-            assert!(
-                Instant::now() < end,
-                "not within {seconds} s: {script}\n{}",
-                self.story()
-            );
-            sleep(Duration::from_millis(300));
-        }
-    }
-
-    /// Waits until it is a node: its boot program has ended well.
-    #[track_caller]
-    pub fn boots(&self) {
-        self.until(300, "[ \"$(systemctl show --property ActiveState --value kube-cfn-boot.service)\" = active ]");
-    }
-
-    /// Waits until the console says it.
-    #[track_caller]
-    pub fn says(&self, text: &str) {
-        let end = Instant::now() + Duration::from_mins(4);
-        let before = self.said.get();
-        while !self
-            .console()
-            .get(before..)
-            .is_some_and(|said| said.contains(text))
-        {
-            assert!(Instant::now() < end, "no {text:?}\n{}", self.story());
-            sleep(Duration::from_millis(200));
-        }
-    }
-
-    fn printed(&self) -> Vec<u8> {
-        fs::read(self.console_file()).unwrap_or_default()
-    }
-
-    /// What its console had printed so far.
-    pub fn console(&self) -> String {
-        String::from_utf8_lossy(&self.printed()).into_owned()
-    }
-
-    /// What the units of this boot said, for a failure.
-    pub fn story(&self) -> String {
-        let said = self.run(&["journalctl", "--boot", "--no-pager", "--lines", "200"]);
-        format!("{said}\nconsole:\n{}", self.console())
-    }
 }

@@ -43,7 +43,7 @@ def main():
 
 
 def _install(state):
-    from . import changesets, deleted, drift, dry_runs, records, releases, replacing, resources, reverting, strict, tagging
+    from . import changesets, deleted, drift, dry_runs, limits, records, releases, replacing, resources, reverting, strict, tagging
     from . import validation
     from .account import Accounts
     from .engine import Engine
@@ -77,7 +77,7 @@ def _install(state):
     accounts.install()
     Engine(pace, rules, resources.SNAPSHOTS, instances_of).install()
     holding = Holding(accounts, Path(os.environ.get("KUBE_CFN_TEST_RULES", state)))
-    return servers, lambda app: holding.front(accounts.front(app))
+    return servers, lambda app: holding.front(limits.front(accounts.front(app)))
 
 
 async def _serve(listener, front):

@@ -10,6 +10,7 @@ import json
 from urllib.parse import parse_qsl
 
 from .account import body_of, caller_of, headers_of
+from .limits import replayed
 
 READS = ("Describe", "List", "Get", "Lookup", "Search", "Simulate", "Validate", "Estimate")
 # What a call is about. A token or the name of a change set is another one in every run.
@@ -33,7 +34,7 @@ class Holding:
             if not account or "holds" not in self._accounts.facts(account):
                 return await app(scope, receive, send)
             body = await body_of(receive)
-            again = _replayed(body, receive)
+            again = replayed(body, receive)
             call, holds = _call(scope, body), self._accounts.facts(account)["holds"]
             if call is None or call in self._made.setdefault(account, set()):
                 return await app(scope, again, send)
@@ -68,15 +69,6 @@ async def _gone(receive):
 
 async def _unheard(_message):
     pass
-
-
-def _replayed(body, receive):
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def received():
-        return waiting.pop() if waiting else await receive()
-
-    return received
 
 
 def _call(scope, body):

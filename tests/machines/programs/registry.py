@@ -1,6 +1,7 @@
-"""A registry of one image on a machine: a layer with the files that are named, at http://127.0.0.1:PORT.
+"""A registry of images with one layer each, by plain HTTP: on a machine one image at http://127.0.0.1:PORT, in a VPC those
+that cloud.py gives it.
 
-    registry.py PORT NAME TAG FILE...
+    registry.py PORT NAME TAG FILE...      the image has these files; what a link leads to is in its place
 """
 
 import gzip
@@ -18,14 +19,14 @@ def digest(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def image(files):
-    """The manifest's digest, and all blobs by theirs."""
+def image(files, entrypoint=None):
+    """The manifest's digest, and all blobs by theirs; `files` are paths by their names in the image."""
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w") as tar:
-        for file in files:
-            tar.add(file, file.lstrip("/"))
+    with tarfile.open(fileobj=raw, mode="w", dereference=True) as tar:
+        for name, file in files.items():
+            tar.add(file, name.lstrip("/"))
     layer = gzip.compress(raw.getvalue(), 1)
-    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {},
+    config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Entrypoint": entrypoint},
                          "rootfs": {"type": "layers", "diff_ids": [digest(raw.getvalue())]}}).encode()
     manifest = json.dumps({
         "schemaVersion": 2, "mediaType": MANIFEST,
@@ -35,17 +36,17 @@ def image(files):
     return digest(manifest), {digest(data): data for data in (layer, config, manifest)}
 
 
-def main(port, name, tag, files):
-    first, blobs = image(files)
+def handler(images):
+    """Serves images: (tag, manifest's digest, blobs) by name. A tag `*` is any."""
 
     class Registry(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             # containerd says in a query which registry it means.
-            path = self.path.partition("?")[0]
-            reference = path.rsplit("/", 1)[-1]
-            known = path.startswith((f"/v2/{name}/manifests/", f"/v2/{name}/blobs/"))
-            found = first if reference == tag else reference
-            data = blobs.get(found) if known else None
+            path = self.path.partition("?")[0].removeprefix("/v2/")
+            name, _, rest = path.partition("/manifests/") if "/manifests/" in path else path.partition("/blobs/")
+            tag, first, blobs = images.get(name, (None, None, {}))
+            found = first if rest == tag or tag == "*" and ":" not in rest else rest
+            data = blobs.get(found)
             self.send_response(404 if data is None else 200)
             self.send_header("Content-Type", MANIFEST if "/manifests/" in path else "application/octet-stream")
             self.send_header("Content-Length", str(len(data or b"")))
@@ -59,7 +60,12 @@ def main(port, name, tag, files):
         def log_message(self, *_):
             pass
 
-    http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), Registry).serve_forever()
+    return Registry
+
+
+def main(port, name, tag, files):
+    served = handler({name: (tag, *image({file: file for file in files}))})
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(port)), served).serve_forever()
 
 
 if __name__ == "__main__":

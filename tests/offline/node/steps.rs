@@ -89,7 +89,7 @@ fn a_boot_says_what_each_step_took() {
         (
             slot().1,
             "host, downloads, containerd, volume, certificates, images, kubelet, static pods, node, token and units; \
-                    packages, downloads, volume, images, token",
+                    packages, downloads, volume, images",
         ),
         (
             worker(),
