@@ -20,6 +20,7 @@
 //! | `progress` | events of a run as a live block, plain lines, JSON | the cloud, how things are done |
 //! | `timeline` | the course of a run from its events: spans, critical path, slack | where events come from |
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
+//! | `upgrade` | the version an upgrade goes to, the checks before it, its phases | AWS SDK, template text |
 //! | `apply` | executing a plan: following stacks, outcomes, root causes, gathering outputs | how anything looks |
 //! | `sweep` | what a cluster has in the account outside its stacks, and how it is removed | templates |
 //! | `operation` | the operation lock of a cluster: taking, renewing, giving it back | what runs under it |
@@ -75,3 +76,4 @@ pub mod stacks;
 pub mod sweep;
 pub mod templates;
 pub mod timeline;
+pub mod upgrade;

@@ -1,0 +1,114 @@
+//! What is known of a cluster before its upgrade. Each fact was read, or says why it could not be: nothing is assumed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use semver::Version;
+
+use super::Target;
+use crate::cloud::{Budget, NodeState, PodState};
+use crate::etcd::{ApiRequests, Membership, NodeCertificate};
+use crate::stacks::StackKind;
+
+/// What was read, or why it could not be.
+pub type Fact<T> = Result<T, String>;
+
+/// What is known of a cluster.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub cluster: String,
+    pub target: Target,
+    /// When it was read.
+    pub now: Timestamp,
+    /// What the machines of each stack boot next.
+    pub stacks: BTreeMap<StackKind, Fact<Version>>,
+    /// Stacks with an operation, or in a status that needs manual action, with that status.
+    pub unsettled: Vec<(StackKind, String)>,
+    /// Launch templates and groups that differ from their stacks, and images that the lock file lacks: a sentence each.
+    pub drift: Fact<Vec<String>>,
+    /// One for each control-plane node.
+    pub api_servers: Vec<ApiServer>,
+    pub nodes: Fact<Vec<NodeState>>,
+    /// Pods of every namespace.
+    pub pods: Fact<Vec<PodState>>,
+    pub budgets: Fact<Vec<Budget>>,
+    pub etcd: Fact<Membership>,
+    /// When the newest snapshot of etcd was written, by the bucket's clock; `None` where there is none.
+    pub newest_snapshot: Fact<Option<Timestamp>>,
+    pub certificates: Vec<NodeCertificate>,
+    /// Objects of kinds that the wanted version does not serve, or does not run.
+    pub removed_objects: Fact<Vec<RemovedObject>>,
+    pub webhooks: Fact<Vec<Webhook>>,
+    /// Conversions of custom resources and aggregated APIs that do not answer, a sentence each.
+    pub conversions: Fact<Vec<ConversionWebhook>>,
+    /// Files of the wanted version.
+    pub downloads: Vec<Download>,
+    pub capacity: Fact<Capacity>,
+}
+
+/// The API server of a control-plane node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiServer {
+    /// Letter of its node.
+    pub slot: char,
+    /// Of its static pod.
+    pub pods: Fact<StaticPods>,
+    /// What its own metrics say.
+    pub requests: Fact<ApiRequests>,
+}
+
+/// The static pods of a control-plane node, by the tags of their images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticPods {
+    pub api_server: Version,
+    /// Why the API server is not Ready.
+    pub trouble: Option<String>,
+}
+
+/// An object that the wanted version does not serve, or does not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedObject {
+    /// `Pod shop/sync`.
+    pub object: String,
+    /// `volumes of the kind gitRepo`.
+    pub because: String,
+}
+
+/// A webhook of the admission that refuses requests while it does not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// `ValidatingWebhookConfiguration policy, webhook pods.policy.example`.
+    pub name: String,
+    /// `NAMESPACE/NAME`; `None` for one that a URL names.
+    pub service: Option<String>,
+    /// How many endpoints of its service are ready.
+    pub ready: usize,
+    /// Whether it decides about pods or nodes, so that it can hold a drain.
+    pub is_about_pods: bool,
+}
+
+/// A conversion webhook of custom resources, or an aggregated API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversionWebhook {
+    /// `CustomResourceDefinition widgets.example.org`, `APIService v1beta1.metrics.k8s.io`.
+    pub name: String,
+    /// Why it does not answer; `None` where it does.
+    pub trouble: Option<String>,
+}
+
+/// A file of the wanted version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Download {
+    pub url: String,
+    /// Whether its address answers for it.
+    pub answer: Fact<()>,
+}
+
+/// Room for machines that are there twice for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capacity {
+    /// How many machines each pool would have more, at most.
+    pub extra: BTreeMap<String, u32>,
+    /// What does not fit, a sentence each: a quota of vCPU, addresses of a subnet.
+    pub lacking: Vec<String>,
+}
