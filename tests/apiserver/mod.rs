@@ -15,7 +15,7 @@ mod pod_security;
 mod rights;
 mod scale;
 #[path = "../support/server.rs"]
-mod server;
+pub mod server;
 mod signer;
 mod store;
 mod traffic;
