@@ -5,6 +5,7 @@
 mod access;
 mod api;
 mod critical;
+mod dependencies;
 mod error;
 mod ingress;
 mod model;

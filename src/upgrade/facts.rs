@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use semver::Version;
 
 use super::Target;
-use crate::cloud::{Budget, NodeState, PodState};
+use crate::cloud::{Budget, Extension, NodeState, PodState, Webhook};
 use crate::etcd::{ApiRequests, Membership, NodeCertificate};
 use crate::stacks::StackKind;
 
@@ -39,8 +39,8 @@ pub struct Facts {
     /// Objects of kinds that the wanted version does not serve, or does not run.
     pub removed_objects: Fact<Vec<RemovedObject>>,
     pub webhooks: Fact<Vec<Webhook>>,
-    /// Conversions of custom resources and aggregated APIs that do not answer, a sentence each.
-    pub conversions: Fact<Vec<ConversionWebhook>>,
+    /// Conversions of custom resources, and aggregated APIs.
+    pub extensions: Fact<Vec<Extension>>,
     /// Files of the wanted version.
     pub downloads: Vec<Download>,
     pub capacity: Fact<Capacity>,
@@ -72,28 +72,6 @@ pub struct RemovedObject {
     pub object: String,
     /// `volumes of the kind gitRepo`.
     pub because: String,
-}
-
-/// A webhook of the admission that refuses requests while it does not answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
-    /// `ValidatingWebhookConfiguration policy, webhook pods.policy.example`.
-    pub name: String,
-    /// `NAMESPACE/NAME`; `None` for one that a URL names.
-    pub service: Option<String>,
-    /// How many endpoints of its service are ready.
-    pub ready: usize,
-    /// Whether it decides about pods or nodes, so that it can hold a drain.
-    pub is_about_pods: bool,
-}
-
-/// A conversion webhook of custom resources, or an aggregated API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConversionWebhook {
-    /// `CustomResourceDefinition widgets.example.org`, `APIService v1beta1.metrics.k8s.io`.
-    pub name: String,
-    /// Why it does not answer; `None` where it does.
-    pub trouble: Option<String>,
 }
 
 /// A file of the wanted version.

@@ -13,9 +13,6 @@ mod tests;
 
 pub use check::{Accepted, Check, Finding, Report, Verdict};
 pub use checks::run;
-pub use facts::{
-    ApiServer, Capacity, ConversionWebhook, Download, Fact, Facts, RemovedObject, StaticPods,
-    Webhook,
-};
+pub use facts::{ApiServer, Capacity, Download, Fact, Facts, RemovedObject, StaticPods};
 pub use phase::{Phase, Progress, Way, remaining};
 pub use target::{Direction, Target, TargetError, Wanted, resolve};

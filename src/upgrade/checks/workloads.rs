@@ -2,7 +2,7 @@
 
 use super::nodes::api;
 use super::{Check, Facts, Finding, or_pass};
-use crate::cloud::{Budget, PodOwner, PodPhase, PodState};
+use crate::cloud::{Backend, Budget, Extension, PodOwner, PodPhase, PodState, Webhook};
 use crate::upgrade::RemovedObject;
 
 /// How many endpoints a webhook that fails closed should have, so that a drained node does not take the last.
@@ -115,7 +115,7 @@ pub(super) fn pods(facts: &Facts) -> Vec<Finding> {
     )
 }
 
-/// Webhooks that refuse everything while nothing answers, and APIs whose service does not.
+/// Webhooks that refuse requests while nothing answers, conversions and APIs whose service is away.
 pub(super) fn webhooks(facts: &Facts) -> Vec<Finding> {
     let check = Check::Webhooks;
     let mut findings = Vec::new();
@@ -124,42 +124,64 @@ pub(super) fn webhooks(facts: &Facts) -> Vec<Finding> {
         Err(why) => findings.push(Finding::unknown(check, why, api(facts))),
         Ok(all) => {
             number += all.len();
-            let weak = all
-                .iter()
-                .filter(|one| one.service.is_some() && one.ready < LEAST_ENDPOINTS);
-            findings.extend(weak.map(|one| {
-                let service = one.service.as_deref().unwrap_or_default();
-                let about = if one.is_about_pods {
-                    "pods and nodes"
-                } else {
-                    "some objects"
-                };
-                let says = format!(
-                    "{}: refuses {about} while {service} does not answer, which has {} ready",
-                    one.name, one.ready
-                );
-                let next = "two replicas on two nodes, or failurePolicy: Ignore";
-                match (one.ready, one.is_about_pods) {
-                    (0, true) => Finding::fail(check, says, next),
-                    _ => Finding::warn(check, says, next),
-                }
-            }));
+            findings.extend(all.iter().filter_map(webhook));
         }
     }
-    match &facts.conversions {
+    match &facts.extensions {
         Err(why) => findings.push(Finding::unknown(check, why, api(facts))),
         Ok(all) => {
             number += all.len();
-            findings.extend(all.iter().filter_map(|one| {
-                let trouble = one.trouble.as_ref()?;
-                let says = format!("{}: {trouble}", one.name);
-                Some(Finding::warn(
-                    check,
-                    says,
-                    "what serves it has to run before",
-                ))
-            }));
+            findings.extend(all.iter().filter_map(extension));
         }
     }
-    or_pass(findings, check, format!("{number} found, all answer"))
+    or_pass(
+        findings,
+        check,
+        format!("{number} found, each has something that answers"),
+    )
+}
+
+/// A webhook that would hold the drain of the machine that its last pod is on. Of one outside the cluster nothing is known.
+fn webhook(one: &Webhook) -> Option<Finding> {
+    let check = Check::Webhooks;
+    let about = if one.is_about_pods {
+        "pods or nodes"
+    } else {
+        "some objects"
+    };
+    match &one.backend {
+        Backend::Url(url) => {
+            let says = format!(
+                "{} asks {url}, which is outside the cluster: not looked at",
+                one.name
+            );
+            Some(Finding::warn(check, says, "see that it answers"))
+        }
+        Backend::Service { ready, .. } if *ready >= LEAST_ENDPOINTS => None,
+        Backend::Service { name, ready } => {
+            let says = format!(
+                "{} refuses {about} while the Service {name} does not answer, which has {ready} ready",
+                one.name
+            );
+            let next = "two replicas on two nodes, or failurePolicy: Ignore";
+            Some(match (ready, one.is_about_pods) {
+                (0, true) => Finding::fail(check, says, next),
+                _ => Finding::warn(check, says, next),
+            })
+        }
+    }
+}
+
+fn extension(one: &Extension) -> Option<Finding> {
+    let why = match (&one.trouble, &one.backend) {
+        (Some(trouble), _) => trouble.clone(),
+        (None, Backend::Service { name, ready: 0 }) => format!("the Service {name} has none ready"),
+        (None, _) => return None,
+    };
+    let says = format!("{}: {why}", one.name);
+    Some(Finding::warn(
+        Check::Webhooks,
+        says,
+        "what serves it has to run first",
+    ))
 }
