@@ -11,6 +11,8 @@ mod event;
 mod inspect;
 mod limited;
 mod limiter;
+mod machines;
+mod nodes;
 pub mod outside;
 pub mod remote;
 mod removal_checks;
@@ -40,6 +42,14 @@ pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};
 pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
 pub use limited::Limited;
+pub use machines::{
+    Activity, GroupMember, Instance, InstanceState, MachineGroup, Machines, Presence, Target,
+    TemplateVersion,
+};
+pub use nodes::{
+    Attachment, Budget, Eviction, Expression, NodeMark, NodeResources, NodeState, Nodes,
+    NodesError, OUTDATED, PodOwner, PodPhase, PodRef, PodState, ROLL, Selector,
+};
 pub use outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
 pub use removal_checks::{DryRun, Lock, Lockable, RemovalChecks, denies_deletion};
 pub use scaling::{AZ_REBALANCE, LiveDatabase, Scaling, ScalingGroup};

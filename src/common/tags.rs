@@ -5,3 +5,5 @@
 pub const TAG_CLUSTER: &str = "kube-cfn/cluster";
 /// Tag on every stack, and through it on every resource, that names its kind (`base`, `pool-workers`).
 pub const TAG_STACK: &str = "kube-cfn/stack";
+/// Tag on an instance that a roll takes out of its group, with the group's name; and annotation of a node that a roll cordons.
+pub const TAG_ROLL: &str = "kube-cfn/roll";

@@ -28,7 +28,7 @@ const MODULES: &[(&str, &str)] = &[
     ("stacks", "node templates spec catalog common"),
     ("definition", "spec catalog common"),
     ("node", "templates spec catalog common"),
-    ("kube", "kubeconfig spec catalog common"),
+    ("kube", "kubeconfig cloud spec catalog common"),
     ("kubeconfig", "common"),
     ("pki", "common"),
     ("simulated", "templates cloud catalog common"),
