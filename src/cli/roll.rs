@@ -36,7 +36,13 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let nodes = RenewedApi::connect(&cluster, live.host.clone(), &args.api).await?;
     let again = args.command(&cluster);
     let forecast = look(&cluster, &live.options, &nodes, args).await?;
-    let view = RollView::of(&cluster.name, &forecast, &live.options, &again, Timestamp::now());
+    let view = RollView::of(
+        &cluster.name,
+        &forecast,
+        &live.options,
+        &again,
+        Timestamp::now(),
+    );
     let is_json = args.plan && args.output == out::TextFormat::Json;
     if is_json {
         out::data(&out::json(&view)?)?;
@@ -97,7 +103,9 @@ async fn look(
     args.check_pools(&cluster.name, &seen.pools())?;
     if let RollScope::Node(node) = &options.scope {
         let found = seen.instances.get(node);
-        if !found.is_some_and(|one| one.state.is_alive() && (one.group.is_some() || one.roll.is_some())) {
+        if !found
+            .is_some_and(|one| one.state.is_alive() && (one.group.is_some() || one.roll.is_some()))
+        {
             let message = format!("{} has no machine {node} that runs", cluster.name);
             return Err(CommandError::other(message)
                 .help(format!("`{}` lists its nodes", cluster.command("status"))));
@@ -142,7 +150,13 @@ impl Work<'_> {
                 argument: Some(cluster.argument()),
                 again: Some(self.again.to_owned()),
             },
-            ..ProgressOptions::recorded(args.progress, run, &cluster.name, &cluster.identity, "roll")
+            ..ProgressOptions::recorded(
+                args.progress,
+                run,
+                &cluster.name,
+                &cluster.identity,
+                "roll",
+            )
         };
         run::with_progress(options, async |events| {
             let members = members(cluster, self.options);
@@ -174,7 +188,9 @@ fn exit(ending: Ending, cluster: &Cluster, again: &str) -> Result<Exit, CommandE
             let message = format!("{} is not rolled:{}", cluster.name, report::stops(&stops));
             let look = report::look_closer(&stops, &cluster.identity.region);
             Err(CommandError::new(Exit::NeedsAction, message)
-                .help(format!("fix the cause, then re-run `{again}`: it goes on from here"))
+                .help(format!(
+                    "fix the cause, then re-run `{again}`: it goes on from here"
+                ))
                 .more_help(look))
         }
         Ending::Came(Err(error)) => Err(failed(error).more_help(format!("`{again}` goes on"))),

@@ -13,7 +13,7 @@ use crate::common::duration::{age, estimate};
 use crate::common::text::{count, listed_line};
 use crate::roll::{Forecast, MachineForecast, Options, Reason, RollScope, Stop};
 
-pub use unfinished::UnfinishedView;
+pub use unfinished::RollState;
 
 /// What a roll would do.
 #[derive(Debug, Serialize)]
@@ -143,7 +143,10 @@ fn scope(options: &Options) -> String {
 /// The view as text for 80 columns.
 pub fn text(view: &RollView) -> String {
     if view.machines.is_empty() {
-        return format!("nothing to roll: {} of {} is outdated", view.scope, view.cluster);
+        return format!(
+            "nothing to roll: {} of {} is outdated",
+            view.scope, view.cluster
+        );
     }
     let rows = view.machines.iter().map(|machine| {
         let launched = machine.launched.map(|at| age(view.now.duration_since(at)));
@@ -152,7 +155,10 @@ pub fn text(view: &RollView) -> String {
             machine.stack.clone(),
             machine.reason.to_owned(),
             launched.unwrap_or_default(),
-            machine.version.clone().unwrap_or_else(|| "no node".to_owned()),
+            machine
+                .version
+                .clone()
+                .unwrap_or_else(|| "no node".to_owned()),
             machine.pods.to_string(),
             estimate(machine.seconds.from, machine.seconds.to),
         ]
@@ -163,13 +169,25 @@ pub fn text(view: &RollView) -> String {
         text.push('\n');
         text.push_str(&line);
     }
-    let losing: usize = view.machines.iter().map(|machine| machine.pods_losing_data).sum();
+    let losing: usize = view
+        .machines
+        .iter()
+        .map(|machine| machine.pods_losing_data)
+        .sum();
     if losing > 0 {
         // Writing to a String can't fail.
-        let _ = write!(text, "\n!! {} local data (emptyDir)", verb(losing, "pod", "lose"));
+        let _ = write!(
+            text,
+            "\n!! {} local data (emptyDir)",
+            verb(losing, "pod", "lose")
+        );
     }
     let all = estimate(view.seconds.from, view.seconds.to);
-    let _ = write!(text, "\n{} to replace, about {all}", count(view.machines.len(), "machine"));
+    let _ = write!(
+        text,
+        "\n{} to replace, about {all}",
+        count(view.machines.len(), "machine")
+    );
     if view.api_is_away {
         text.push_str(
             "\n!! the Kubernetes API is away for 4-7m: the only control-plane node is replaced; workloads keep running, \
@@ -207,7 +225,8 @@ pub fn refusal(view: &RollView) -> Option<String> {
     if view.refusals.is_empty() {
         return None;
     }
-    let lines: String = view.refusals.iter().map(|line| format!("\n  - {line}")).collect();
+    let lines = view.refusals.iter().map(|line| format!("\n  - {line}"));
+    let lines = lines.collect::<Vec<_>>().concat();
     Some(format!(
         "{} is not rolled, nothing was changed; some pods can't leave their machines:{lines}",
         view.cluster
@@ -233,7 +252,7 @@ pub fn question(view: &RollView) -> String {
 /// Why a roll stopped, a line each.
 pub fn stops(stops: &[Stop]) -> String {
     let line = |stop: &Stop| format!("\n  - {} ({}): {}", stop.instance, stop.stack, stop.text);
-    stops.iter().map(line).collect()
+    stops.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 /// How to see more of the machines that stopped a roll.

@@ -41,7 +41,7 @@ pub struct Args {
     /// A pod without a controller that may be lost; may be repeated
     #[arg(long = "lose-pod", value_name = "NAMESPACE/POD", value_parser = named)]
     pub lose_pods: Vec<(String, String)>,
-    /// A PodDisruptionBudget whose pods are deleted where it allows no eviction; may be repeated
+    /// A `PodDisruptionBudget` whose pods are deleted where it allows no eviction; may be repeated
     #[arg(long, value_name = "NAMESPACE/BUDGET", value_parser = named)]
     pub evict_anyway: Vec<(String, String)>,
     /// Show what would be replaced and what would block; change nothing
@@ -95,8 +95,15 @@ impl Args {
 
     /// Refuses a pool that there is none of; `stacks` are the tags of those that there are.
     pub fn check_pools(&self, cluster: &str, stacks: &BTreeSet<&str>) -> Result<(), CommandError> {
-        let known: Vec<&str> = stacks.iter().filter_map(|tag| tag.strip_prefix("pool-")).collect();
-        let unknown = self.scope.pools.iter().find(|name| !known.contains(&name.as_str()));
+        let known: Vec<&str> = stacks
+            .iter()
+            .filter_map(|tag| tag.strip_prefix("pool-"))
+            .collect();
+        let unknown = self
+            .scope
+            .pools
+            .iter()
+            .find(|name| !known.contains(&name.as_str()));
         unknown.map_or(Ok(()), |name| {
             let message = format!("{cluster} has no node pool {name}");
             Err(CommandError::new(Exit::Usage, message)

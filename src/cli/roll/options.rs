@@ -11,7 +11,7 @@ use crate::cli::error::CommandError;
 use crate::cloud::{Cloud as _, LiveStack};
 use crate::etcd;
 use crate::roll::Options;
-use crate::stacks::{API_HOST, API_TARGET_GROUP, KUBERNETES_VERSION, StackKind};
+use crate::stacks::{API_TARGET_GROUP, KUBERNETES_VERSION, StackKind};
 
 /// A cluster as a roll finds it.
 pub struct Live {
@@ -37,7 +37,9 @@ pub async fn read(cluster: &Cluster, args: &Args) -> Result<Live, CommandError> 
             Some((stack.kind.clone(), version.clone()))
         })
         .collect();
-    let etcd_version = control_plane.get(KUBERNETES_VERSION).and_then(|text| etcd_of(text));
+    let etcd_version = control_plane
+        .get(KUBERNETES_VERSION)
+        .and_then(|text| etcd_of(text));
     let duration = |span: jiff::SignedDuration| span.unsigned_abs();
     let options = Options {
         scope: args.scope(),

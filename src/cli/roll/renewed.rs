@@ -54,7 +54,9 @@ impl<'a> RenewedApi<'a> {
         }
         let renewed = tokio::time::timeout(WITHIN, self.renew()).await;
         let next = match renewed {
-            Ok(Ok(connection)) => Api::connect(&connection).ok().map(|api| (api, now + used(self.cluster))),
+            Ok(Ok(connection)) => Api::connect(&connection)
+                .ok()
+                .map(|api| (api, now + used(self.cluster))),
             Ok(Err(_)) | Err(_) => None,
         };
         let (api, until) = next.unwrap_or((api, now + AGAIN));

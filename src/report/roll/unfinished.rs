@@ -3,14 +3,15 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::cloud::{CloudError, Instance, NodeState};
 use crate::common::duration::age;
 use crate::common::text::listed_line;
-use crate::roll::Unfinished;
+use crate::roll::{Observed, Unfinished, unfinished};
 
 /// A machine that a roll has taken out of its group or cordoned, and not replaced.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UnfinishedView {
+struct UnfinishedView {
     node: String,
     stack: Option<String>,
     /// Whether it is in no group any more: it costs until it is terminated.
@@ -22,10 +23,66 @@ pub struct UnfinishedView {
     command: String,
 }
 
+/// What a roll has left, and what of that is not known.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RollState {
+    unfinished: Vec<UnfinishedView>,
+    /// Why machines or nodes could not be looked at.
+    unknown: Vec<String>,
+}
+
+impl RollState {
+    /// Of the machines and the nodes; `command` is that of a roll of this cluster.
+    pub fn of(
+        instances: Result<Vec<Instance>, CloudError>,
+        nodes: Result<Vec<NodeState>, String>,
+        command: &str,
+    ) -> Self {
+        let mut unknown = Vec::new();
+        let instances = instances.unwrap_or_else(|error| {
+            unknown.push(format!("machines were not looked at: {error}"));
+            Vec::new()
+        });
+        let nodes = nodes.unwrap_or_else(|error| {
+            unknown.push(format!("nodes were not looked at: {error}"));
+            Vec::new()
+        });
+        let seen = Observed {
+            instances: instances
+                .into_iter()
+                .map(|one| (one.id.clone(), one))
+                .collect(),
+            nodes: nodes
+                .into_iter()
+                .map(|one| (one.name.clone(), one))
+                .collect(),
+            ..Observed::default()
+        };
+        let found = unfinished(&seen).into_iter();
+        Self {
+            unfinished: found.map(|one| UnfinishedView::of(one, command)).collect(),
+            unknown,
+        }
+    }
+
+    /// A line each, ages counted to `now`.
+    pub(in crate::report) fn lines(&self, now: Timestamp) -> Vec<String> {
+        let found = self.unfinished.iter().map(|one| one.line(now));
+        let unknown = self.unknown.iter();
+        let unknown = unknown.map(|why| {
+            listed_line(
+                "?? ",
+                &format!("whether a roll is unfinished is not known: {why}"),
+            )
+        });
+        found.chain(unknown).collect()
+    }
+}
+
 impl UnfinishedView {
-    /// `command` names the command of a verb with flags on this cluster.
-    pub fn of(found: Vec<Unfinished>, command: &str) -> Vec<Self> {
-        let view = |one: Unfinished| Self {
+    fn of(one: Unfinished, command: &str) -> Self {
+        Self {
             command: match one.stack.as_deref() {
                 Some("control-plane") => format!("{command} --control-plane"),
                 Some(_) | None => command.to_owned(),
@@ -35,12 +92,11 @@ impl UnfinishedView {
             detached: one.is_detached,
             cordoned: one.cordoned.and_then(|at| at.parse().ok()),
             launched: one.launched,
-        };
-        found.into_iter().map(view).collect()
+        }
     }
 
     /// A line, ages counted to `now`.
-    pub(in crate::report) fn line(&self, now: Timestamp) -> String {
+    fn line(&self, now: Timestamp) -> String {
         let group = if self.detached {
             "out of its group"
         } else {
@@ -72,9 +128,9 @@ mod tests {
             cordoned: Some("2026-11-23T10:00:00Z".to_owned()),
             launched: None,
         };
-        let views = UnfinishedView::of(vec![found], "kube-cfn roll canary");
+        let view = UnfinishedView::of(found, "kube-cfn roll canary");
         let now = "2026-11-23T10:31:00Z".parse().expect("a time");
-        let line: String = views.iter().map(|view| view.line(now)).collect();
+        let line = view.line(now);
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(
             line,
