@@ -22,6 +22,7 @@
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
 //! | `upgrade` | the version an upgrade goes to, the checks before it, its phases | AWS SDK, template text |
 //! | `apply` | executing a plan: following stacks, outcomes, root causes, gathering outputs | how anything looks |
+//! | `roll` | which machines are outdated, in which order and how they are replaced: a pure step function and an executor | AWS SDK, template text |
 //! | `sweep` | what a cluster has in the account outside its stacks, and how it is removed | templates |
 //! | `operation` | the operation lock of a cluster: taking, renewing, giving it back | what runs under it |
 //! | `access` | storing the authorities and their copy, issuing and granting credentials | the screen |
@@ -70,6 +71,7 @@ pub mod pki;
 pub mod plan;
 pub mod progress;
 pub mod report;
+pub mod roll;
 pub mod simulated;
 pub mod spec;
 pub mod stacks;

@@ -30,6 +30,7 @@ mod planning;
 mod ready;
 mod rehearse;
 mod render;
+mod roll;
 mod run;
 mod saved;
 mod schema;
@@ -107,6 +108,8 @@ enum Command {
     Plan(plan::Args),
     /// Create or update the cluster and write a kubeconfig
     Apply(apply::Args),
+    /// Replace machines: outdated ones, or a sick one
+    Roll(roll::Args),
     /// Run plan and apply on a simulated AWS, without any account
     Rehearse(rehearse::Args),
     /// Follow the operations that run on the cluster's stacks
@@ -166,6 +169,7 @@ fn run(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Render(args) => render::run(global, args),
         Command::Plan(args) => block_on(plan::run(global, args)),
         Command::Apply(args) => block_on(apply::run(global, args)),
+        Command::Roll(args) => block_on(roll::run(global, args)),
         Command::Rehearse(args) => rehearse::run(global, args),
         Command::Status(args) => block_on(status::run(global, args)),
         Command::Watch(args) => block_on(watch::run(global, args)),

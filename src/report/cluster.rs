@@ -16,6 +16,7 @@ use crate::kubeconfig::server_url;
 use crate::stacks::StackKind;
 
 use super::format::table;
+use super::roll::RollState;
 use health::authorities_trouble;
 
 pub use health::{AuthoritiesView, Health, health};
@@ -32,6 +33,8 @@ pub struct StatusView {
     stacks: Vec<StackRow>,
     /// What holds the operation lock; `None` when nothing does.
     pub operation: Option<OperationView>,
+    /// What a roll has left unfinished.
+    pub roll: RollState,
     /// Where the API answers.
     api: Option<String>,
     /// Where the API was asked instead: the end of a tunnel.
@@ -118,6 +121,7 @@ pub fn view(
         region: region.to_owned(),
         stacks,
         operation: None,
+        roll: RollState::default(),
         server: None,
         kubernetes: None,
         authorities: None,
@@ -215,6 +219,10 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
     }
     text.push_str("\n\n");
     for line in view.operation.iter().map(OperationView::line) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    for line in view.roll.lines(now) {
         text.push_str(&line);
         text.push('\n');
     }

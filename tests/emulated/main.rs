@@ -33,6 +33,7 @@ mod process;
 mod production;
 mod recovery;
 mod release;
+mod roll;
 mod saved;
 mod scaling;
 #[path = "../support/share.rs"]

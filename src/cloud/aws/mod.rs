@@ -17,6 +17,7 @@ mod inspect;
 mod kms;
 mod listing;
 mod log;
+mod machines;
 mod mapping;
 mod outside;
 mod prices;
