@@ -169,7 +169,7 @@ fn outdated_machines_are_replaced_within_budgets_and_a_killed_roll_goes_on() {
     assert_eq!(rolled.workers(), before);
     rolled
         .run(&["roll", "rolled"])
-        .ends(130)
+        .ends(64)
         .tells("3 machines to replace");
 
     let server = rolled.cluster.server.server();
