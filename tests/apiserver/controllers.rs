@@ -64,6 +64,10 @@ impl Controllers {
 
     /// One step of each.
     pub fn step(&mut self, store: &mut Store) {
+        // It sees pods on their way out before they are gone.
+        if self.budgets {
+            count_budgets(store);
+        }
         if self.kubelet {
             end_pods(store, &self.stuck);
         }

@@ -2,7 +2,7 @@
 //!
 //! pkg/registry/core/pod/storage/eviction.go and pkg/controller/disruption/disruption.go of kubernetes/kubernetes.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::deletion::is_ending;
@@ -11,6 +11,8 @@ use super::store::{Answer, Key, Store};
 
 const PODS: &str = "api/v1/pods";
 const BUDGETS: &str = "apis/policy/v1/poddisruptionbudgets";
+/// An evicted pod whose deletion was not seen for so long counts again.
+const DELETION: SignedDuration = SignedDuration::from_mins(2);
 const VIOLATES: &str = "Cannot evict pod as it would violate the pod's disruption budget.";
 
 impl Store {
@@ -167,15 +169,17 @@ pub fn count_budgets(store: &mut Store) {
                     .contains(&pod["status"]["phase"].as_str().unwrap_or_default())
         });
         let disrupted = budget["status"]["disruptedPods"].clone();
-        let is_there = |name: &str| {
-            pods.iter()
-                .any(|pod| pod["metadata"]["name"] == name && !is_ending(pod))
+        let is_expected = |name: &str, at: &Value| {
+            let at: Option<Timestamp> = at.as_str().and_then(|text| text.parse().ok());
+            let is_recent = at.is_some_and(|at| Timestamp::now().duration_since(at) < DELETION);
+            let mut pods = pods.iter();
+            is_recent && pods.any(|pod| pod["metadata"]["name"] == name && !is_ending(pod))
         };
         let disrupted: serde_json::Map<String, Value> = disrupted
             .as_object()
             .into_iter()
             .flatten()
-            .filter(|(name, _)| is_there(name))
+            .filter(|(name, at)| is_expected(name, at))
             .map(|(name, at)| (name.clone(), at.clone()))
             .collect();
         let counts = |pod: &&Value| {

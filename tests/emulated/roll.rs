@@ -95,8 +95,12 @@ impl Rolled {
         }
     }
 
-    /// The machines of the pool that are alive.
     fn workers(&self) -> Vec<Instance> {
+        self.machines("pool-workers")
+    }
+
+    /// The machines of a stack that are alive.
+    fn machines(&self, stack: &str) -> Vec<Instance> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -105,7 +109,7 @@ impl Rolled {
             .expect("a runtime")
             .block_on(async { instances(&world.aws().await, &world.name).await });
         let mut found = found;
-        found.retain(|one| one.state.is_alive() && one.stack.as_deref() == Some("pool-workers"));
+        found.retain(|one| one.state.is_alive() && one.stack.as_deref() == Some(stack));
         found
     }
 
@@ -169,7 +173,7 @@ fn outdated_machines_are_replaced_within_budgets_and_a_killed_roll_goes_on() {
     assert_eq!(rolled.workers(), before);
     rolled
         .run(&["roll", "rolled"])
-        .ends(130)
+        .ends(64)
         .tells("3 machines to replace");
 
     let server = rolled.cluster.server.server();
@@ -216,4 +220,54 @@ fn outdated_machines_are_replaced_within_budgets_and_a_killed_roll_goes_on() {
         .run(&["delete", "rolled", "--confirm", "rolled"])
         .ends(0);
     assert_eq!(rolled.workers(), []);
+}
+
+/// The network interface of the node is in use until its old machine has ended: the group tries again.
+#[test]
+fn the_only_control_plane_node_is_replaced_once_everything_on_it_serves() {
+    let rolled = Rolled::new("reborn");
+    let world = rolled.cluster.world.clone();
+    let version = kube_cfn::catalog::kubernetes::minor(&"1.36.4".parse().expect("a version"));
+    let etcd = version
+        .expect("a minor")
+        .etcd
+        .split('-')
+        .next()
+        .expect("a version");
+    let member = json!({"id": "8e9e05c52164694d", "slot": "a", "name": "cp-a", "started": true, "answers": true,
+        "serves": true, "leader": true, "version": etcd, "revision": 7, "bytes": 4096});
+    let answer = json!({"ok": true, "members": [member]});
+    world.rules(
+        json!([{"op": "command", "logical": "SlotA", "says": "etcd-member status", "code": 0,
+        "stdout": format!("{answer}\n"), "stderr": ""}]),
+    );
+    rolled
+        .run(&["roll", "reborn", "--control-plane", "--plan"])
+        .ends(0)
+        .prints("nothing to roll");
+    world.edit("nodes: 1", "nodes: 1\n  volumeGib: 42");
+    world.apply().ends(0);
+    let old = rolled.machines("control-plane");
+    rolled
+        .run(&["roll", "reborn", "--control-plane", "--plan"])
+        .ends(0)
+        .prints("1 machine to replace")
+        .prints("the Kubernetes API is away for 4-7m");
+    let said = rolled.run(&[
+        "roll",
+        "reborn",
+        "--control-plane",
+        "--yes",
+        "--progress",
+        "plain",
+    ]);
+    said.ends(0);
+    let new = rolled.machines("control-plane");
+    assert_eq!((old.len(), new.len()), (1, 1), "{said}");
+    assert_ne!(old[0].id, new[0].id, "{said}");
+    rolled.is_clean();
+    rolled
+        .run(&["roll", "reborn", "--all", "--plan"])
+        .ends(0)
+        .prints("nothing to roll");
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use kube_cfn::catalog::kubernetes::minor;
 use kube_cfn::cloud::aws::Aws;
 use kube_cfn::cloud::{Instance, InstanceState, Machines as _, Store as _};
 use kube_cfn::node::kubernetes_of;
@@ -81,6 +82,13 @@ async fn join_or_leave(cluster: &Cluster, aws: &Aws, one: &Instance, known: &mut
             "spec": {"nodeName": one.id, "containers": []},
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
         cluster.server.put(PODS, agent);
+        if one.stack.as_deref() == Some("control-plane") {
+            for (component, image) in control_plane(&version) {
+                cluster
+                    .server
+                    .put(PODS, static_pod(component, &image, &one.id));
+            }
+        }
     }
     let ended = format!("{} ended", one.id);
     if !one.state.is_alive() && known.contains(&one.id) && known.insert(ended) {
@@ -112,6 +120,28 @@ async fn version(world: &World, aws: &Aws, instance: &str) -> String {
         .object(&value("STATE_BUCKET"), &value("BUNDLE_KEY"))
         .await;
     kubernetes_of(&bundle.expect("read").expect("a bundle")).expect("a version")
+}
+
+/// The static pods that are looked at, with their images.
+fn control_plane(version: &str) -> [(&'static str, String); 2] {
+    let minor = minor(&version.parse().expect("a version")).expect("a minor");
+    [
+        (
+            "kube-apiserver",
+            format!("registry.k8s.io/kube-apiserver:v{version}"),
+        ),
+        ("etcd", format!("registry.k8s.io/etcd:{}", minor.etcd)),
+    ]
+}
+
+fn static_pod(component: &str, image: &str, node: &str) -> Value {
+    json!({
+        "metadata": {"namespace": "kube-system", "name": format!("{component}-{node}"),
+            "labels": {"component": component, "tier": "control-plane"},
+            "annotations": {"kubernetes.io/config.mirror": "1"}},
+        "spec": {"nodeName": node, "containers": [{"name": component, "image": image}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    })
 }
 
 fn node(one: &Instance, version: &str) -> Value {
