@@ -6,6 +6,7 @@ pub mod aws;
 mod boots;
 mod change_set;
 mod dependencies;
+mod downloads;
 mod drift;
 mod error;
 mod event;
@@ -39,6 +40,7 @@ pub use change_set::{
     ResourceChange, template_key,
 };
 pub use dependencies::{Backend, Dependencies, Extension, Webhook};
+pub use downloads::Downloads;
 pub use drift::{Difference, Drift, DriftReport};
 pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};

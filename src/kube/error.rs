@@ -2,8 +2,6 @@
 
 use std::error::Error;
 
-use crate::cloud::NodesError;
-
 /// Why the API could not be reached, or what it said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KubeError {
@@ -37,17 +35,6 @@ pub enum KubeError {
     /// A certificate request that came to no certificate.
     #[error("no certificate was signed: {0}")]
     NotSigned(String),
-}
-
-impl From<KubeError> for NodesError {
-    fn from(error: KubeError) -> Self {
-        let says = error.to_string();
-        if error.is_transient() {
-            Self::Away(says)
-        } else {
-            Self::Refused(says)
-        }
-    }
 }
 
 impl KubeError {

@@ -172,6 +172,7 @@ fn state(pod: core::Pod) -> PodState {
         requests,
         images: containers.filter_map(|container| container.image).collect(),
         loses_local_data: volumes.iter().any(|volume| volume.empty_dir.is_some()),
+        has_git_repo: volumes.iter().any(|volume| volume.git_repo.is_some()),
         claims: volumes
             .into_iter()
             .filter_map(|volume| claim(&name, volume))

@@ -72,7 +72,7 @@ checks! {
     /// Addons that support the wanted minor.
     Addons = "addons", "addons", false;
     /// Room for the machines that are there twice for a while.
-    Capacity = "capacity", "quotas and free addresses", true;
+    Capacity = "capacity", "quotas of machines", true;
 }
 
 impl fmt::Display for Check {

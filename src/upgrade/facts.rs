@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use semver::Version;
 
 use super::Target;
-use crate::cloud::{Budget, Extension, NodeState, PodState, Webhook};
+use crate::cloud::{Extension, NodeState, PodState, Webhook};
 use crate::etcd::{ApiRequests, Membership, NodeCertificate};
+use crate::roll::Forecast;
 use crate::stacks::StackKind;
 
 /// What was read, or why it could not be.
@@ -31,13 +32,12 @@ pub struct Facts {
     pub nodes: Fact<Vec<NodeState>>,
     /// Pods of every namespace.
     pub pods: Fact<Vec<PodState>>,
-    pub budgets: Fact<Vec<Budget>>,
+    /// What would block a roll of every machine.
+    pub forecast: Fact<Forecast>,
     pub etcd: Fact<Membership>,
     /// When the newest snapshot of etcd was written, by the bucket's clock; `None` where there is none.
     pub newest_snapshot: Fact<Option<Timestamp>>,
     pub certificates: Vec<NodeCertificate>,
-    /// Objects of kinds that the wanted version does not serve, or does not run.
-    pub removed_objects: Fact<Vec<RemovedObject>>,
     pub webhooks: Fact<Vec<Webhook>>,
     /// Conversions of custom resources, and aggregated APIs.
     pub extensions: Fact<Vec<Extension>>,
@@ -63,15 +63,6 @@ pub struct StaticPods {
     pub api_server: Version,
     /// Why the API server is not Ready.
     pub trouble: Option<String>,
-}
-
-/// An object that the wanted version does not serve, or does not run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemovedObject {
-    /// `Pod shop/sync`.
-    pub object: String,
-    /// `volumes of the kind gitRepo`.
-    pub because: String,
 }
 
 /// A file of the wanted version.

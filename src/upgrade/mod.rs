@@ -5,6 +5,7 @@
 mod check;
 mod checks;
 mod facts;
+mod look;
 mod phase;
 mod target;
 
@@ -13,6 +14,7 @@ mod tests;
 
 pub use check::{Accepted, Check, Finding, Report, Verdict};
 pub use checks::run;
-pub use facts::{ApiServer, Capacity, Download, Fact, Facts, RemovedObject, StaticPods};
+pub use facts::{ApiServer, Capacity, Download, Fact, Facts, StaticPods};
+pub use look::{Known, Sources, look};
 pub use phase::{Phase, Progress, Way, remaining};
 pub use target::{Direction, Target, TargetError, Wanted, resolve};

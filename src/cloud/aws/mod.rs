@@ -7,6 +7,7 @@ mod bucket;
 mod calls;
 mod changes;
 mod config;
+mod downloads;
 mod drift;
 mod ec2;
 mod error;

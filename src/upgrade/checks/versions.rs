@@ -51,7 +51,7 @@ pub(super) fn drift(facts: &Facts) -> Vec<Finding> {
 
 /// Every file of the version answers at its address.
 pub(super) fn downloads(facts: &Facts) -> Vec<Finding> {
-    let next = "reach it from here, or name a mirror in the definition (`downloads.mirror`)";
+    let next = "reach it from here, or name a `mirror` in the definition";
     let failed = facts.downloads.iter().filter_map(|download| {
         let why = download.answer.as_ref().err()?;
         let why = format!("{}: {why}", download.url);

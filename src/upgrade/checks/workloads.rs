@@ -2,117 +2,72 @@
 
 use super::nodes::api;
 use super::{Check, Facts, Finding, or_pass};
-use crate::cloud::{Backend, Budget, Extension, PodOwner, PodPhase, PodState, Webhook};
-use crate::upgrade::RemovedObject;
+use std::collections::BTreeSet;
+
+use crate::catalog::kubernetes;
+use crate::cloud::{Backend, Extension, Webhook};
+use crate::roll::{Obstacle, Waiver};
+use crate::upgrade::Verdict;
 
 /// How many endpoints a webhook that fails closed should have, so that a drained node does not take the last.
 const LEAST_ENDPOINTS: usize = 2;
 
 pub(super) fn removed(facts: &Facts) -> Vec<Finding> {
-    let check = Check::RemovedObjects;
-    let found = match &facts.removed_objects {
-        Err(why) => vec![Finding::unknown(check, why, api(facts))],
-        Ok(all) => {
-            let fail = |one: &RemovedObject| {
-                let says = format!(
-                    "{} has {}, which {} does not run",
-                    one.object, one.because, facts.target.to
-                );
-                Finding::fail(check, says, "change or delete it first")
-            };
-            all.iter().map(fail).collect()
-        }
+    let (check, to) = (Check::RemovedObjects, &facts.target.to);
+    let pods = match &facts.pods {
+        Ok(pods) => pods,
+        Err(why) => return vec![Finding::unknown(check, why, api(facts))],
     };
-    or_pass(found, check, "none found")
+    let runs = kubernetes::minor(to).is_some_and(|row| row.git_repo);
+    let found = pods.iter().filter(|pod| pod.has_git_repo && !runs);
+    let found = found.map(|pod| {
+        let name = format!("{}/{}", pod.pod.namespace, pod.pod.name);
+        let says = format!("pod {name} has a volume of the kind gitRepo, which {to} does not run");
+        Finding::fail(check, says, "an init container that clones into an emptyDir")
+    });
+    or_pass(found.collect(), check, format!("none in {} pods", pods.len()))
 }
 
-/// Budgets that can never allow an eviction, and pods under two of them, which Kubernetes can't evict.
+/// What would block a drain for good: budgets, and volumes that can be placed nowhere.
 pub(super) fn budgets(facts: &Facts) -> Vec<Finding> {
-    let check = Check::Budgets;
-    let (pods, budgets) = match (&facts.pods, &facts.budgets) {
-        (Ok(pods), Ok(budgets)) => (pods, budgets),
-        (Err(why), _) | (_, Err(why)) => return vec![Finding::unknown(check, why, api(facts))],
-    };
-    let mut findings: Vec<_> = budgets
-        .iter()
-        .filter(|budget| budget.expected > 0 && budget.desired_healthy >= budget.expected)
-        .map(|budget| {
-            let name = format!("{}/{}", budget.namespace, budget.name);
-            let says = format!(
-                "{name} can never allow an eviction: it wants {} of {} pods healthy",
-                budget.desired_healthy, budget.expected
-            );
-            let next = "more replicas, or a budget that allows one";
-            Finding::fail(check, says, next).by(format!("--evict-anyway {name}"))
-        })
-        .collect();
-    let is_evicted = |pod: &&PodState| {
-        matches!(pod.owner, PodOwner::Controller(_) | PodOwner::Nobody)
-            && pod.phase != PodPhase::Finished
-    };
-    for pod in pods.iter().filter(is_evicted) {
-        let of_pod: Vec<_> = budgets
-            .iter()
-            .filter(|budget| covers(budget, pod))
-            .collect();
-        let [first, second, ..] = of_pod.as_slice() else {
-            continue;
-        };
-        let says = format!(
-            "pod {}/{} is covered by the budgets {} and {}: Kubernetes can't evict it",
-            pod.pod.namespace, pod.pod.name, first.name, second.name
-        );
-        let accept = format!("--evict-anyway {}/{}", first.namespace, first.name);
-        findings.push(Finding::fail(check, says, "one budget for each pod").by(accept));
-    }
-    or_pass(
-        findings,
-        check,
-        format!("{} budgets, each can allow an eviction", budgets.len()),
-    )
-}
-
-fn covers(budget: &Budget, pod: &PodState) -> bool {
-    budget.namespace == pod.pod.namespace && budget.selector.selects(&pod.labels)
+    blocked(facts, Check::Budgets, "each pod can be evicted")
 }
 
 /// Pods that nobody would make again, and how many lose data of their machine.
 pub(super) fn pods(facts: &Facts) -> Vec<Finding> {
     let check = Check::Pods;
-    let pods = match &facts.pods {
-        Ok(pods) => pods,
+    let mut findings = blocked(facts, check, "each pod would come back");
+    let machines = facts.forecast.iter().flat_map(|forecast| &forecast.machines);
+    let lost: usize = machines.map(|one| one.loses_data).sum();
+    if lost > 0 {
+        let says = format!("{lost} pods lose the data of their emptyDir when their machine is replaced");
+        findings.retain(|finding| finding.verdict != Verdict::Pass);
+        findings.push(Finding::warn(check, says, "nothing, unless that data matters"));
+    }
+    findings
+}
+
+/// What a roll foresees that is about a check, each obstacle once: a budget stands at every machine with a pod of it.
+fn blocked(facts: &Facts, check: Check, well: &str) -> Vec<Finding> {
+    let forecast = match &facts.forecast {
+        Ok(forecast) => forecast,
         Err(why) => return vec![Finding::unknown(check, why, api(facts))],
     };
-    let runs = |pod: &&PodState| pod.phase != PodPhase::Finished;
-    let alone = pods
-        .iter()
-        .filter(runs)
-        .filter(|pod| pod.owner == PodOwner::Nobody);
-    let mut findings: Vec<_> = alone
-        .map(|pod| {
-            let name = format!("{}/{}", pod.pod.namespace, pod.pod.name);
-            let says = format!("pod {name} belongs to no controller and would not come back");
-            let next = "delete it, or give it a controller";
-            Finding::fail(check, says, next).by(format!("--lose-pod {name}"))
-        })
-        .collect();
-    let loses =
-        |pod: &&PodState| pod.loses_local_data && matches!(pod.owner, PodOwner::Controller(_));
-    let lost = pods.iter().filter(runs).filter(loses).count();
-    if lost > 0 {
-        let says =
-            format!("{lost} pods lose the data of their emptyDir when their machine is replaced");
-        findings.push(Finding::warn(
-            check,
-            says,
-            "nothing, unless that data matters",
-        ));
-    }
-    or_pass(
-        findings,
-        check,
-        format!("{} pods, each would come back", pods.len()),
-    )
+    let machines = forecast.machines.iter();
+    let obstacles: BTreeSet<&Obstacle> = machines.flat_map(|one| &one.obstacles).collect();
+    let of_check = |one: &&&Obstacle| match one.waiver {
+        Some(Waiver::LosePod(_)) => check == Check::Pods,
+        Some(Waiver::EvictAnyway(_)) | None => check == Check::Budgets,
+    };
+    let found = obstacles.iter().filter(of_check).map(|one| {
+        let next = "change that first";
+        match &one.waiver {
+            Some(waiver) => Finding::fail(check, &one.text, next).by(waiver.to_string()),
+            None if one.refuses => Finding::fail(check, &one.text, next),
+            None => Finding::warn(check, &one.text, next),
+        }
+    });
+    or_pass(found.collect(), check, well)
 }
 
 /// Webhooks that refuse requests while nothing answers, conversions and APIs whose service is away.

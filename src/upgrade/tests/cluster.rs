@@ -53,6 +53,7 @@ pub(super) fn pod(name: &str, owner: PodOwner) -> PodState {
         requests: NodeResources::default(),
         images: Vec::new(),
         loses_local_data: false,
+        has_git_repo: false,
         claims: Vec::new(),
         volume_zones: Vec::new(),
     }
