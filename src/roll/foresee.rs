@@ -1,5 +1,7 @@
 //! What a roll would do, said before anything moves: the machines, how long each takes, and what will block. Pure.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use super::drain::has_to_go;
@@ -46,11 +48,31 @@ pub struct MachineForecast {
 }
 
 /// Something that will block a drain, or that a person should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Obstacle {
     pub text: String,
     /// Whether nothing may begin before it is gone, or is waived by name.
     pub refuses: bool,
+    /// What waives it.
+    pub waiver: Option<Waiver>,
+}
+
+/// The argument that accepts a loss by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waiver {
+    /// A pod: `NAMESPACE/NAME`.
+    LosePod(String),
+    /// A budget: `NAMESPACE/NAME`.
+    EvictAnyway(String),
+}
+
+impl fmt::Display for Waiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LosePod(name) => write!(f, "--lose-pod {name}"),
+            Self::EvictAnyway(name) => write!(f, "--evict-anyway {name}"),
+        }
+    }
 }
 
 impl Forecast {
@@ -97,6 +119,7 @@ fn machine(seen: &Observed, options: &Options, one: &Instance, reason: Reason) -
         Some(text) => obstacles.push(Obstacle {
             text,
             refuses: false,
+            waiver: None,
         }),
         None => obstacles.extend(
             pods.iter()
@@ -124,14 +147,18 @@ fn obstacles_of(
     pod: &PodState,
 ) -> Vec<Obstacle> {
     let mut found = Vec::new();
-    let mut refuse = |text: String| {
+    let mut refuse = |text: String, waiver: Waiver| {
         found.push(Obstacle {
             text,
             refuses: true,
+            waiver: Some(waiver),
         });
     };
+    let of_budget =
+        |budget: &Budget| Waiver::EvictAnyway(format!("{}/{}", budget.namespace, budget.name));
     if pod.owner == PodOwner::Nobody && !options.may_lose(pod) {
-        refuse(text::no_controller(pod));
+        let name = format!("{}/{}", pod.pod.namespace, pod.pod.name);
+        refuse(text::no_controller(pod), Waiver::LosePod(name));
     }
     let budgets: Vec<&Budget> = seen
         .budgets
@@ -139,18 +166,18 @@ fn obstacles_of(
         .filter(|budget| covers(budget, pod))
         .collect();
     match budgets.as_slice() {
-        [] => {}
         [budget] if never_allows(budget) && !options.breaks_budget(seen, pod) => {
-            refuse(format!(
-                "{}, whatever becomes Ready: --evict-anyway {}/{}",
-                text::budget_numbers(budget),
-                budget.namespace,
-                budget.name
-            ));
+            let waiver = of_budget(budget);
+            let text = text::budget_numbers(budget);
+            refuse(format!("{text}, whatever becomes Ready: {waiver}"), waiver);
         }
-        [_] => {}
+        [] | [_] => {}
+        // Each has to be waived.
         several if !options.breaks_budget(seen, pod) => {
-            refuse(text::several_budgets(&pod.pod, several));
+            for waiver in several.iter().map(|budget| of_budget(budget)) {
+                let text = text::several_budgets(&pod.pod, several);
+                refuse(format!("{text}: {waiver}"), waiver);
+            }
         }
         _ => {}
     }
@@ -158,6 +185,7 @@ fn obstacles_of(
         found.push(Obstacle {
             text,
             refuses: false,
+            waiver: None,
         });
     }
     found

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 pub use estimate::drain_seconds;
 pub use executor::{Etcd, Next, Roll, RollError};
-pub use foresee::{Forecast, MachineForecast, Obstacle, foresee};
+pub use foresee::{Forecast, MachineForecast, Obstacle, Waiver, foresee};
 pub use memory::{Blocked, Memory};
 pub use observed::{ControlPlane, Observed};
 pub use select::{Reason, Unfinished, unfinished};

@@ -126,8 +126,14 @@ where
         futures::join!(roll.observe(), nodes.webhooks(), nodes.extensions());
     let seen = seen.map_err(|error| error.to_string());
     Cluster {
-        forecast: seen.as_ref().map(|seen| foresee(seen, &options)).map_err(String::clone),
-        nodes: seen.as_ref().map(|seen| seen.nodes.values().cloned().collect()).map_err(String::clone),
+        forecast: seen
+            .as_ref()
+            .map(|seen| foresee(seen, &options))
+            .map_err(String::clone),
+        nodes: seen
+            .as_ref()
+            .map(|seen| seen.nodes.values().cloned().collect())
+            .map_err(String::clone),
         pods: seen.map(|seen| seen.pods),
         webhooks: webhooks.map_err(|error| error.to_string()),
         extensions: extensions.map_err(|error| error.to_string()),
@@ -142,7 +148,9 @@ fn static_pods(slot: char, nodes: &[NodeState], pods: &[PodState]) -> Fact<Stati
     };
     let node = nodes.iter().find(is_slot).ok_or("it has no node")?;
     let name = format!("kube-apiserver-{}", node.name);
-    let pod = pods.iter().find(|pod| pod.pod.namespace == "kube-system" && pod.pod.name == name);
+    let pod = pods
+        .iter()
+        .find(|pod| pod.pod.namespace == "kube-system" && pod.pod.name == name);
     let pod = pod.ok_or_else(|| format!("there is no pod {name}"))?;
     let version = pod.images.iter().find_map(|image| tag(image)?.parse().ok());
     Ok(StaticPods {
@@ -162,7 +170,9 @@ async fn newest_snapshot(cloud: &impl Remote, bucket: &Fact<String>) -> Fact<Opt
     let bucket = bucket.as_ref().map_err(String::clone)?;
     let found = etcd::list(cloud, bucket).await;
     let found = found.map_err(|error| error.to_string())?.found;
-    let usable = found.into_iter().find(|snapshot| snapshot.verifiable && snapshot.bytes > 0);
+    let usable = found
+        .into_iter()
+        .find(|snapshot| snapshot.verifiable && snapshot.bytes > 0);
     Ok(usable.map(|snapshot| snapshot.written))
 }
 
@@ -184,9 +194,18 @@ mod tests {
 
     #[test]
     fn tag_of_an_image_has_no_digest_and_no_v() {
-        assert_eq!(tag("registry.k8s.io/kube-apiserver:v1.36.4"), Some("1.36.4"));
-        assert_eq!(tag("registry.k8s.io/etcd:3.6.11-0@sha256:abc"), Some("3.6.11-0"));
-        assert_eq!(tag("registry.example:5000/kube-apiserver"), Some("5000/kube-apiserver"));
+        assert_eq!(
+            tag("registry.k8s.io/kube-apiserver:v1.36.4"),
+            Some("1.36.4")
+        );
+        assert_eq!(
+            tag("registry.k8s.io/etcd:3.6.11-0@sha256:abc"),
+            Some("3.6.11-0")
+        );
+        assert_eq!(
+            tag("registry.example:5000/kube-apiserver"),
+            Some("5000/kube-apiserver")
+        );
         assert_eq!(tag("kube-apiserver"), None);
     }
 }

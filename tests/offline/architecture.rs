@@ -17,7 +17,7 @@ const MODULES: &[(&str, &str)] = &[
     ("progress", "events forecast stacks cloud catalog common"),
     ("timeline", "events stacks templates cloud catalog common"),
     ("journal", "events stacks cloud catalog common"),
-    ("upgrade", "etcd stacks cloud catalog common"),
+    ("upgrade", "roll etcd stacks cloud catalog common"),
     ("apply", "sweep events plan stacks cloud catalog common"),
     ("roll", "etcd events stacks cloud catalog common"),
     ("sweep", "events stacks kube cloud catalog common"),

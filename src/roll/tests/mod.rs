@@ -134,6 +134,7 @@ impl World {
             requests: NodeResources::default(),
             images: Vec::new(),
             loses_local_data: false,
+            has_git_repo: false,
             claims: Vec::new(),
             volume_zones: Vec::new(),
         });

@@ -346,6 +346,7 @@ impl Fleet {
             },
             images: vec![image],
             loses_local_data: false,
+            has_git_repo: false,
             claims: zone
                 .iter()
                 .map(|_| format!("data-{}", pod.pod.name))

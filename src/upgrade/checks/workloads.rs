@@ -23,9 +23,17 @@ pub(super) fn removed(facts: &Facts) -> Vec<Finding> {
     let found = found.map(|pod| {
         let name = format!("{}/{}", pod.pod.namespace, pod.pod.name);
         let says = format!("pod {name} has a volume of the kind gitRepo, which {to} does not run");
-        Finding::fail(check, says, "an init container that clones into an emptyDir")
+        Finding::fail(
+            check,
+            says,
+            "an init container that clones into an emptyDir",
+        )
     });
-    or_pass(found.collect(), check, format!("none in {} pods", pods.len()))
+    or_pass(
+        found.collect(),
+        check,
+        format!("none in {} pods", pods.len()),
+    )
 }
 
 /// What would block a drain for good: budgets, and volumes that can be placed nowhere.
@@ -37,12 +45,20 @@ pub(super) fn budgets(facts: &Facts) -> Vec<Finding> {
 pub(super) fn pods(facts: &Facts) -> Vec<Finding> {
     let check = Check::Pods;
     let mut findings = blocked(facts, check, "each pod would come back");
-    let machines = facts.forecast.iter().flat_map(|forecast| &forecast.machines);
+    let machines = facts
+        .forecast
+        .iter()
+        .flat_map(|forecast| &forecast.machines);
     let lost: usize = machines.map(|one| one.loses_data).sum();
     if lost > 0 {
-        let says = format!("{lost} pods lose the data of their emptyDir when their machine is replaced");
+        let says =
+            format!("{lost} pods lose the data of their emptyDir when their machine is replaced");
         findings.retain(|finding| finding.verdict != Verdict::Pass);
-        findings.push(Finding::warn(check, says, "nothing, unless that data matters"));
+        findings.push(Finding::warn(
+            check,
+            says,
+            "nothing, unless that data matters",
+        ));
     }
     findings
 }

@@ -3,11 +3,12 @@
 use jiff::SignedDuration;
 use semver::Version;
 
-use super::cluster::{FROM, budget, now, pod};
-use crate::cloud::{Backend, Extension, NodeState, PodOwner, Webhook};
+use super::cluster::{FROM, blocked, now};
+use crate::cloud::{Backend, Extension, NodeState, Webhook};
 use crate::etcd::{DeprecatedApi, Member};
+use crate::roll::{Obstacle, Waiver};
 use crate::stacks::StackKind;
-use crate::upgrade::{Check, Facts, RemovedObject, StaticPods, Verdict};
+use crate::upgrade::{Check, Facts, StaticPods, Verdict};
 
 /// One thing that is wrong, the check that says so, how, and a word of it.
 pub(super) type Case = (&'static str, Check, Verdict, &'static str, fn(&mut Facts));
@@ -237,37 +238,47 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     (
-        "removed object",
+        "gitRepo",
         Check::RemovedObjects,
         Verdict::Fail,
-        "gitRepo",
+        "shop/web",
+        |facts| facts.pods.as_mut().unwrap()[0].has_git_repo = true,
+    ),
+    (
+        "no pods",
+        Check::RemovedObjects,
+        Verdict::Unknown,
+        NO,
         |facts| {
-            facts.removed_objects = Ok(vec![RemovedObject {
-                object: "Pod shop/sync".to_owned(),
-                because: "a volume of the kind gitRepo".to_owned(),
-            }]);
+            facts.pods = no();
         },
     ),
     (
         "budget that never allows",
         Check::Budgets,
         Verdict::Fail,
-        "shop/web",
+        "never",
         |facts| {
-            facts.budgets.as_mut().unwrap()[0].desired_healthy = 3;
+            facts.forecast = Ok(blocked(vec![obstacle(
+                "it never allows one",
+                Some(Waiver::EvictAnyway("shop/web".to_owned())),
+            )]));
         },
     ),
     (
-        "two budgets",
+        "no place",
         Check::Budgets,
-        Verdict::Fail,
-        "web and web-too",
+        Verdict::Warn,
+        "nowhere",
+        |facts| facts.forecast = Ok(blocked(vec![obstacle("it can be placed nowhere", None)])),
+    ),
+    (
+        "no forecast",
+        Check::Budgets,
+        Verdict::Unknown,
+        NO,
         |facts| {
-            facts
-                .budgets
-                .as_mut()
-                .unwrap()
-                .push(budget("web-too", "web", 1));
+            facts.forecast = no();
         },
     ),
     (
@@ -276,11 +287,10 @@ pub(super) const CASES: &[Case] = &[
         Verdict::Fail,
         "shop/once",
         |facts| {
-            facts
-                .pods
-                .as_mut()
-                .unwrap()
-                .push(pod("once", PodOwner::Nobody));
+            facts.forecast = Ok(blocked(vec![obstacle(
+                "shop/once would not come back",
+                Some(Waiver::LosePod("shop/once".to_owned())),
+            )]));
         },
     ),
     (
@@ -288,9 +298,7 @@ pub(super) const CASES: &[Case] = &[
         Check::Pods,
         Verdict::Warn,
         "1 pods lose",
-        |facts| {
-            facts.pods.as_mut().unwrap()[0].loses_local_data = true;
-        },
+        |facts| facts.forecast.as_mut().unwrap().machines[0].loses_data = 1,
     ),
     (
         "webhook without endpoint",
@@ -380,6 +388,14 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
 ];
+
+fn obstacle(text: &str, waiver: Option<Waiver>) -> Obstacle {
+    Obstacle {
+        text: text.to_owned(),
+        refuses: waiver.is_some(),
+        waiver,
+    }
+}
 
 fn service(ready: usize) -> Backend {
     Backend::Service {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use semver::Version;
 
-use crate::cloud::{
-    Budget, NodeResources, NodeState, PodOwner, PodPhase, PodRef, PodState, Selector,
-};
+use crate::catalog::durations::Span;
+use crate::cloud::{NodeResources, NodeState, PodOwner, PodPhase, PodRef, PodState};
 use crate::etcd::{ApiRequests, DeprecatedApi, Member, Membership, NodeCertificate};
+use crate::roll::{Forecast, MachineForecast, Obstacle, Reason};
 use crate::stacks::StackKind;
 use crate::upgrade::{ApiServer, Capacity, Direction, Download, Facts, StaticPods, Target};
 
@@ -59,18 +59,21 @@ pub(super) fn pod(name: &str, owner: PodOwner) -> PodState {
     }
 }
 
-pub(super) fn budget(name: &str, app: &str, wants: i64) -> Budget {
-    Budget {
-        namespace: "shop".to_owned(),
-        name: name.to_owned(),
-        selector: Selector {
-            labels: BTreeMap::from([("app".to_owned(), app.to_owned())]),
-            expressions: Vec::new(),
-        },
-        allowed: 3 - wants,
-        healthy: 3,
-        desired_healthy: wants,
-        expected: 3,
+/// One machine of a forecast, with this in the way.
+pub(super) fn blocked(obstacles: Vec<Obstacle>) -> Forecast {
+    Forecast {
+        machines: vec![MachineForecast {
+            stack: "pool-web".to_owned(),
+            instance: "i-1".to_owned(),
+            reason: Reason::Old,
+            launched: None,
+            version: None,
+            pods: 1,
+            loses_data: 0,
+            span: Span::default(),
+            obstacles,
+        }],
+        ..Forecast::default()
     }
 }
 
@@ -126,7 +129,7 @@ pub(super) fn well() -> Facts {
             "web",
             PodOwner::Controller("Deployment shop/web".to_owned()),
         )]),
-        budgets: Ok(vec![budget("web", "web", 2)]),
+        forecast: Ok(blocked(Vec::new())),
         etcd: Ok(Membership {
             members: vec![member('a', false), member('b', true), member('c', false)],
             alarms: Vec::new(),
@@ -137,7 +140,6 @@ pub(super) fn well() -> Facts {
             name: "etcd-peer".to_owned(),
             expires: Ok(now() + day * 100),
         }],
-        removed_objects: Ok(Vec::new()),
         webhooks: Ok(Vec::new()),
         extensions: Ok(Vec::new()),
         downloads: vec![Download {
