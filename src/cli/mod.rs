@@ -40,6 +40,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod upgrade;
 mod validate;
 mod watch;
 
@@ -110,6 +111,8 @@ enum Command {
     Apply(apply::Args),
     /// Replace machines: outdated ones, or a sick one
     Roll(roll::Args),
+    /// Check what stands against an upgrade of Kubernetes, and show its phases
+    Upgrade(upgrade::Args),
     /// Run plan and apply on a simulated AWS, without any account
     Rehearse(rehearse::Args),
     /// Follow the operations that run on the cluster's stacks
@@ -170,6 +173,7 @@ fn run(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Plan(args) => block_on(plan::run(global, args)),
         Command::Apply(args) => block_on(apply::run(global, args)),
         Command::Roll(args) => block_on(roll::run(global, args)),
+        Command::Upgrade(args) => block_on(upgrade::run(global, args)),
         Command::Rehearse(args) => rehearse::run(global, args),
         Command::Status(args) => block_on(status::run(global, args)),
         Command::Watch(args) => block_on(watch::run(global, args)),

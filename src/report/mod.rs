@@ -14,3 +14,4 @@ pub mod plan;
 pub mod protection;
 pub mod roll;
 pub mod snapshots;
+pub mod upgrade;

@@ -44,6 +44,7 @@ mod timeline;
 mod tools;
 #[path = "../support/untested.rs"]
 mod untested;
+mod upgrade;
 mod verdicts;
 mod versions;
 mod wire;

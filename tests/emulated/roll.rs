@@ -1,6 +1,6 @@
 //! Machines that are replaced: groups of the emulated AWS, nodes and pods of the tests' API server.
 
-mod nodes;
+pub mod nodes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

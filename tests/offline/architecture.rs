@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 const MODULES: &[(&str, &str)] = &[
     (
         "cli",
-        "report progress timeline journal apply roll sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki \
+        "report progress timeline journal upgrade apply roll sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki \
          simulated templates cloud spec catalog common",
     ),
     (
         "report",
-        "roll sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki cloud spec catalog common",
+        "upgrade roll sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki cloud spec catalog common",
     ),
     ("progress", "events forecast stacks cloud catalog common"),
     ("timeline", "events stacks templates cloud catalog common"),
