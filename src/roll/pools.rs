@@ -207,6 +207,9 @@ impl<'a> Pool<'a> {
                 .members(group)
                 .filter(|one| self.selection.has(&one.id))
             {
+                if !is_in_service(group, &one.id) {
+                    continue;
+                }
                 let is_begun = one.roll.is_some() || self.seen.is_cordoned_by_roll(&one.id);
                 let of = if is_begun { &mut begun } else { &mut fresh };
                 of.push((group, one));
@@ -222,11 +225,6 @@ impl<'a> Pool<'a> {
         let detached = groups().map(|group| self.seen.detached(&group.name).count());
         let free = self.places().saturating_sub(detached.sum());
         for (group, one) in begun.into_iter().chain(fresh).take(free) {
-            let in_service = group.members.iter();
-            let mut in_service = in_service.filter(|member| member.is_in_service());
-            if !in_service.any(|member| member.instance == one.id) {
-                continue;
-            }
             step.actions.push(Action::Mark {
                 instance: one.id.clone(),
                 group: group.name.clone(),
@@ -333,4 +331,9 @@ fn cordon(node: &str) -> Action {
     Action::Cordon {
         node: node.to_owned(),
     }
+}
+
+fn is_in_service(group: &MachineGroup, id: &str) -> bool {
+    let mut members = group.members.iter();
+    members.any(|member| member.instance == id && member.is_in_service())
 }

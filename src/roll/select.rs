@@ -89,6 +89,18 @@ pub(super) fn select(seen: &Observed, memory: &Memory, options: &Options) -> Sel
     selection
 }
 
+/// A roll does not end while a machine is to be replaced: one that has only just been launched is in service soon.
+pub(super) fn wait_for_service(seen: &Observed, selection: &Selection, step: &mut Step) {
+    for (id, _) in selection.iter() {
+        let stack = seen.instances.get(id).and_then(|one| one.stack.as_deref());
+        step.wait(
+            stack.unwrap_or_default(),
+            id,
+            format!("waits for {id} to be in service"),
+        );
+    }
+}
+
 /// Keeps the taint on the machines that are to be replaced, and on no other; once the roll is over, on none.
 pub(super) fn taints(seen: &Observed, selection: &Selection, is_over: bool, step: &mut Step) {
     if seen.away.is_some() {

@@ -156,6 +156,9 @@ pub fn next(seen: &Observed, memory: &Memory, options: &Options) -> Step {
             }
         }
     }
+    if step.actions.is_empty() && step.waits.is_empty() && memory.stops.is_empty() {
+        select::wait_for_service(seen, &selection, &mut step);
+    }
     let is_over = step.actions.is_empty() && step.waits.is_empty() && step.stops.is_empty();
     select::taints(seen, &selection, is_over, &mut step);
     if is_over && step.actions.is_empty() {

@@ -18,6 +18,7 @@ mod differences;
 mod drift;
 mod engine;
 mod external_change;
+mod fleet;
 mod inspect;
 mod inspected;
 mod machines;
@@ -57,6 +58,9 @@ pub use config::{
     RollbackFailure, SimulationConfig,
 };
 pub use external_change::ExternalChange;
+pub use fleet::{
+    App, FleetAct, FleetConfig, FleetEntry, FleetFacts, FleetFault, FleetFaultKind, GroupNow,
+};
 pub use inspect::{Call, Calls, Loss, RemovalCause, Write};
 pub use outside::{Balancer, BalancerKind, Maker, OutsideLoss, Place, RemovedBy};
 pub use store::StoredParameter;
