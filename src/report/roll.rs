@@ -1,5 +1,7 @@
 //! What a roll would replace and what would block it, as text and as data; why one stopped.
 
+#[cfg(test)]
+mod tests;
 mod unfinished;
 
 use std::fmt::Write as _;

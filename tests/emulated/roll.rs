@@ -176,9 +176,26 @@ fn outdated_machines_are_replaced_within_budgets_and_a_killed_roll_goes_on() {
         .ends(64)
         .tells("3 machines to replace");
 
+    let lonely = json!({"metadata": {"namespace": "shop", "name": "once"},
+        "spec": {"nodeName": before[0].id, "containers": [{"name": "one"}]}, "status": {"phase": "Running"}});
+    rolled.cluster.server.put(PODS, lonely);
+    rolled
+        .run(&["roll", "rolled", "--yes"])
+        .ends(5)
+        .tells("belongs to no controller and would not come back: --lose-pod shop/once");
+    assert_eq!(rolled.workers(), before, "nothing moved");
+
     let server = rolled.cluster.server.server();
     let roll = [
-        "roll", "rolled", "--yes", "--surge", "2", "--server", &server,
+        "roll",
+        "rolled",
+        "--yes",
+        "--surge",
+        "2",
+        "--lose-pod",
+        "shop/once",
+        "--server",
+        &server,
     ];
     let running = world.spawn(&roll);
     rolled.until("a detached machine", || {
@@ -195,7 +212,15 @@ fn outdated_machines_are_replaced_within_budgets_and_a_killed_roll_goes_on() {
         .prints("is out of its group")
         .prints("`kube-cfn roll rolled` goes on");
 
-    let said = rolled.run(&["roll", "rolled", "--yes", "--surge", "2"]);
+    let said = rolled.run(&[
+        "roll",
+        "rolled",
+        "--yes",
+        "--surge",
+        "2",
+        "--lose-pod",
+        "shop/once",
+    ]);
     said.ends(0);
     let after = rolled.workers();
     assert_eq!(after.len(), 3, "{after:?}\n{said}");

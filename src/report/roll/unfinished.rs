@@ -28,8 +28,10 @@ struct UnfinishedView {
 #[serde(rename_all = "camelCase")]
 pub struct RollState {
     unfinished: Vec<UnfinishedView>,
-    /// Why machines or nodes could not be looked at.
-    unknown: Vec<String>,
+    /// Why machines could not be looked at.
+    machines_unknown: Option<String>,
+    /// Why nodes could not be looked at: some may be cordoned by a roll.
+    nodes_unknown: Option<String>,
 }
 
 impl RollState {
@@ -39,15 +41,8 @@ impl RollState {
         nodes: Result<Vec<NodeState>, String>,
         command: &str,
     ) -> Self {
-        let mut unknown = Vec::new();
-        let instances = instances.unwrap_or_else(|error| {
-            unknown.push(format!("machines were not looked at: {error}"));
-            Vec::new()
-        });
-        let nodes = nodes.unwrap_or_else(|error| {
-            unknown.push(format!("nodes were not looked at: {error}"));
-            Vec::new()
-        });
+        let (instances, machines_unknown) = split(instances);
+        let (nodes, nodes_unknown) = split(nodes);
         let seen = Observed {
             instances: instances
                 .into_iter()
@@ -62,21 +57,39 @@ impl RollState {
         let found = unfinished(&seen).into_iter();
         Self {
             unfinished: found.map(|one| UnfinishedView::of(one, command)).collect(),
-            unknown,
+            machines_unknown,
+            nodes_unknown,
         }
     }
 
-    /// A line each, ages counted to `now`.
+    /// A line each, ages counted to `now`. Where Kubernetes could not be looked at, others say so.
     pub(in crate::report) fn lines(&self, now: Timestamp) -> Vec<String> {
         let found = self.unfinished.iter().map(|one| one.line(now));
-        let unknown = self.unknown.iter();
-        let unknown = unknown.map(|why| {
-            listed_line(
-                "?? ",
-                &format!("whether a roll is unfinished is not known: {why}"),
-            )
+        let unknown = self.machines_unknown.iter().map(|why| {
+            let text = format!("whether a roll is unfinished is not known: {why}");
+            listed_line("?? ", &text)
         });
         found.chain(unknown).collect()
+    }
+
+    /// What a check of health remarks on.
+    pub(in crate::report) fn remarks(&self) -> Vec<String> {
+        let found = self.unfinished.iter();
+        let remark = |one: &UnfinishedView| {
+            format!(
+                "a roll is unfinished: {}; `{}` goes on",
+                one.node, one.command
+            )
+        };
+        found.map(remark).collect()
+    }
+}
+
+/// What was found, or why not.
+fn split<T>(found: Result<Vec<T>, impl std::fmt::Display>) -> (Vec<T>, Option<String>) {
+    match found {
+        Ok(found) => (found, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
     }
 }
 
