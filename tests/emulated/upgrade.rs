@@ -49,9 +49,18 @@ impl Upgraded {
                 "stdout": format!("{answer}\n"), "stderr": ""})
         };
         self.cluster.world.rules(json!([
-            rule("etcd-member status", &json!({"ok": true, "members": [member], "alarms": []})),
-            rule("certificates", &json!({"ok": true, "certificates": [certificate]})),
-            rule("api-requests", &json!({"ok": true, "started": "2026-11-01T10:00:00Z", "deprecated": deprecated})),
+            rule(
+                "etcd-member status",
+                &json!({"ok": true, "members": [member], "alarms": []})
+            ),
+            rule(
+                "certificates",
+                &json!({"ok": true, "certificates": [certificate]})
+            ),
+            rule(
+                "api-requests",
+                &json!({"ok": true, "started": "2026-11-01T10:00:00Z", "deprecated": deprecated})
+            ),
         ]));
     }
 
@@ -82,27 +91,50 @@ fn plan_of_an_upgrade_shows_checks_and_phases_and_changes_nothing() {
     let said = upgraded.plan("next", &["-o", "json"]);
     said.ends(0);
     let view: Value = serde_json::from_str(&said.stdout).expect("JSON");
-    assert_eq!((&view["from"], &view["stopped"]), (&json!(FROM), &json!(false)), "{view:#}");
+    assert_eq!(
+        (&view["from"], &view["stopped"]),
+        (&json!(FROM), &json!(false)),
+        "{view:#}"
+    );
     let phases = view["phases"].as_array().expect("phases");
-    let phases: Vec<_> = phases.iter().map(|one| one["phase"].as_str().expect("a phase")).collect();
-    let wanted = "snapshot definition controlPlaneStack controlPlane addons poolStacks pools postCheck";
+    let phases: Vec<_> = phases
+        .iter()
+        .map(|one| one["phase"].as_str().expect("a phase"))
+        .collect();
+    let wanted =
+        "snapshot definition controlPlaneStack controlPlane addons poolStacks pools postCheck";
     assert_eq!(phases.join(" "), wanted);
     // No snapshot of etcd yet is no reason to stop.
-    assert_eq!(verdicts(&said), [("snapshot".to_owned(), "warn".to_owned())]);
+    assert_eq!(
+        verdicts(&said),
+        [("snapshot".to_owned(), "warn".to_owned())]
+    );
     upgraded
         .plan("next", &[])
         .ends(0)
-        .tells("ok  etcd members: 1 members serve")
+        .tells("ok etcd members: 1 member serving")
         .tells("(accepted: --accept downloads)")
         .tells("control-plane nodes");
     assert_eq!(fs::read_to_string(&file).expect("a definition"), before);
     let writes = upgraded.cluster.server.requests();
-    assert!(writes.iter().all(|request| request.starts_with("GET")), "{writes:?}");
+    assert!(
+        writes.iter().all(|request| request.starts_with("GET")),
+        "{writes:?}"
+    );
 
     // Steps that there are none of.
-    upgraded.plan("1.34.11", &[]).ends(5).tells("which is newer than 1.34.11");
-    upgraded.plan("1.35.99", &[]).ends(5).tells("no hashes for Kubernetes 1.35.99");
-    upgraded.plan("soon", &[]).ends(64).tells("`soon` is no version");
+    upgraded
+        .plan("1.34.11", &[])
+        .ends(5)
+        .tells("which is newer than 1.34.11");
+    upgraded
+        .plan("1.35.99", &[])
+        .ends(5)
+        .tells("no hashes for Kubernetes 1.35.99");
+    upgraded
+        .plan("soon", &[])
+        .ends(64)
+        .tells("`soon` is no version");
     upgraded
         .cluster
         .run(&["upgrade", &upgraded.cluster.world.name, "--to", "next"])
@@ -119,7 +151,11 @@ fn what_stands_against_an_upgrade_stops_it_unless_it_is_accepted_by_name() {
         "removedIn": "1.36"}]);
     upgraded.answer(&removed);
     let accept = "--accept-deprecated flowcontrol.apiserver.k8s.io/v1beta3";
-    upgraded.plan("next", &[]).ends(5).tells("flowschemas of").tells(accept);
+    upgraded
+        .plan("next", &[])
+        .ends(5)
+        .tells("flowschemas")
+        .tells(accept);
     let (flag, api) = accept.split_once(' ').expect("two words");
     upgraded.plan("next", &[flag, api]).ends(0);
 
@@ -131,9 +167,21 @@ fn what_stands_against_an_upgrade_stops_it_unless_it_is_accepted_by_name() {
         .plan("next", &[flag, api])
         .ends(5)
         .tells("shop/once belongs to no controller");
-    upgraded.plan("next", &[flag, api, "--lose-pod", "shop/once"]).ends(0);
     upgraded
-        .plan("next", &[flag, api, "--lose-pod", "shop/once", "--lose-pod", "shop/twice"])
+        .plan("next", &[flag, api, "--lose-pod", "shop/once"])
+        .ends(0);
+    upgraded
+        .plan(
+            "next",
+            &[
+                flag,
+                api,
+                "--lose-pod",
+                "shop/once",
+                "--lose-pod",
+                "shop/twice",
+            ],
+        )
         .ends(0)
         .tells("--lose-pod shop/twice accepts nothing");
 
@@ -143,11 +191,24 @@ fn what_stands_against_an_upgrade_stops_it_unless_it_is_accepted_by_name() {
     said.ends(5);
     let found = verdicts(&said);
     for check in ["etcd", "etcd-step", "deprecated-apis", "certificates"] {
-        assert!(found.contains(&(check.to_owned(), "unknown".to_owned())), "{check}: {found:?}");
+        assert!(
+            found.contains(&(check.to_owned(), "unknown".to_owned())),
+            "{check}: {found:?}"
+        );
     }
-    let mut all = vec!["--accept", "deprecated-apis", "--accept", "certificates", "--lose-pod", "shop/once"];
+    let mut all = vec![
+        "--accept",
+        "deprecated-apis",
+        "--accept",
+        "certificates",
+        "--lose-pod",
+        "shop/once",
+    ];
     all.extend(["--accept", "etcd"]);
-    upgraded.plan("next", &all).ends(5).tells("--accept etcd accepts nothing");
+    upgraded
+        .plan("next", &all)
+        .ends(5)
+        .tells("--accept etcd accepts nothing");
 }
 
 /// The node of the pool.
@@ -155,5 +216,8 @@ fn worker(upgraded: &Upgraded) -> String {
     let nodes = upgraded.cluster.server.objects(NODES);
     let is_worker = |node: &&Value| !node["metadata"]["labels"]["kube-cfn/pool"].is_null();
     let found = nodes.iter().find(is_worker).expect("a worker");
-    found["metadata"]["name"].as_str().expect("a name").to_owned()
+    found["metadata"]["name"]
+        .as_str()
+        .expect("a name")
+        .to_owned()
 }

@@ -22,6 +22,7 @@ fn machine(node: &str, obstacles: &[(&str, bool)]) -> MachineForecast {
             .map(|(text, refuses)| Obstacle {
                 text: (*text).to_owned(),
                 refuses: *refuses,
+                waiver: None,
             })
             .collect(),
     }

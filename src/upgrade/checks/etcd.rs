@@ -5,6 +5,7 @@ use semver::Version;
 use super::{Check, Facts, Finding, named, or_pass};
 use crate::catalog::kubernetes;
 use crate::common::duration;
+use crate::common::text::count;
 use crate::etcd::{Member, Membership};
 use crate::upgrade::Direction;
 
@@ -50,15 +51,20 @@ pub(super) fn members(facts: &Facts) -> Vec<Finding> {
     );
     let slots = facts.api_servers.len();
     if members.len() != slots {
-        findings.push(fail(format!(
-            "{} members for {slots} control-plane nodes",
-            members.len()
-        )));
+        let (members, nodes) = (
+            count(members.len(), "member"),
+            count(slots, "control-plane node"),
+        );
+        findings.push(fail(format!("{members} for {nodes}")));
     }
     if members.iter().filter(|member| member.leader).count() != 1 {
         findings.push(fail("the members do not agree on one leader".to_owned()));
     }
-    or_pass(findings, check, format!("{} members serve", members.len()))
+    or_pass(
+        findings,
+        check,
+        format!("{} serving", count(members.len(), "member")),
+    )
 }
 
 /// etcd's minor never moves together with Kubernetes's: each has a way back of its own.

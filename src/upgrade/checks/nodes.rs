@@ -4,6 +4,7 @@ use semver::Version;
 
 use super::{Check, Facts, Finding, named, or_pass};
 use crate::cloud::NodeState;
+use crate::common::text::count;
 
 /// How many minors older than the API servers a kubelet may be before an upgrade. Kubernetes allows three; one is left, so
 /// that another upgrade stays possible while a pool can't be replaced.
@@ -64,8 +65,8 @@ pub(super) fn kubelets(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::fail(check, says, roll));
     }
     let says = format!(
-        "{} kubelets, none newer than the API servers or too old",
-        nodes.len()
+        "{}, none newer than the API servers or too old",
+        count(nodes.len(), "kubelet")
     );
     or_pass(findings, check, says)
 }
@@ -95,7 +96,11 @@ pub(super) fn nodes(facts: &Facts) -> Vec<Finding> {
         );
         Finding::warn(check, says, format!("kubectl uncordon {}", node.name))
     }));
-    or_pass(findings, check, format!("{} nodes are Ready", nodes.len()))
+    or_pass(
+        findings,
+        check,
+        format!("{} Ready", count(nodes.len(), "node")),
+    )
 }
 
 pub(super) fn capacity(facts: &Facts) -> Vec<Finding> {
@@ -108,11 +113,11 @@ pub(super) fn capacity(facts: &Facts) -> Vec<Finding> {
             let found = lacking
                 .map(|says| Finding::warn(check, says, next))
                 .collect();
-            let extra: u32 = capacity.extra.values().sum();
+            let extra = capacity.extra.values().map(|extra| *extra as usize).sum();
             or_pass(
                 found,
                 check,
-                format!("room for {extra} machines more at a time"),
+                format!("room for {} more at a time", count(extra, "machine")),
             )
         }
     }

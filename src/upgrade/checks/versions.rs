@@ -1,7 +1,10 @@
 //! What the stacks and the catalogue say of the versions.
 
+use std::collections::BTreeMap;
+
 use super::{Check, Facts, Finding, or_pass};
 use crate::catalog::addons;
+use crate::common::text::count;
 use crate::upgrade::Direction;
 
 /// Where the versions of an upgrade stand: it goes up by a patch or one minor.
@@ -28,8 +31,8 @@ pub(super) fn stacks(facts: &Facts) -> Vec<Finding> {
         let next = format!("kube-cfn plan {}", facts.cluster);
         Some(Finding::unknown(Check::Stacks, &why, next))
     });
-    let count = facts.stacks.len();
-    let says = format!("{count} stacks with machines, none with an operation");
+    let stacks = count(facts.stacks.len(), "stack");
+    let says = format!("{stacks} with machines, none with an operation");
     or_pass(moving.chain(unknown).collect(), Check::Stacks, says)
 }
 
@@ -49,20 +52,33 @@ pub(super) fn drift(facts: &Facts) -> Vec<Finding> {
     )
 }
 
-/// Every file of the version answers at its address.
+/// Every file of the version answers at its address. Those without, by the reason.
 pub(super) fn downloads(facts: &Facts) -> Vec<Finding> {
-    let next = "reach it from here, or name a `mirror` in the definition";
-    let failed = facts.downloads.iter().filter_map(|download| {
-        let why = download.answer.as_ref().err()?;
-        let why = format!("{}: {why}", download.url);
-        Some(Finding::unknown(Check::Downloads, &why, next))
+    let check = Check::Downloads;
+    let next = "reach them from here, or name a `mirror` in the definition";
+    let mut failed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for download in &facts.downloads {
+        if let Err(why) = &download.answer {
+            failed.entry(why).or_default().push(&download.url);
+        }
+    }
+    let found = failed.into_iter().map(|(why, urls)| {
+        let others = match urls.len() {
+            1 => String::new(),
+            more => format!(" and {}", count(more - 1, "other file")),
+        };
+        let why = format!(
+            "{}{others}: {why}",
+            urls.first().copied().unwrap_or_default()
+        );
+        Finding::unknown(check, &why, next)
     });
-    let says = format!(
-        "{} files of {} answer",
-        facts.downloads.len(),
-        facts.target.to
-    );
-    or_pass(failed.collect(), Check::Downloads, says)
+    let files = count(facts.downloads.len(), "file");
+    or_pass(
+        found.collect(),
+        check,
+        format!("{files} of {} found", facts.target.to),
+    )
 }
 
 /// The catalogue has a version of every addon for the wanted minor.

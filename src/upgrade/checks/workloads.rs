@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::kubernetes;
 use crate::cloud::{Backend, Extension, Webhook};
+use crate::common::text::count;
 use crate::roll::{Obstacle, Waiver};
 use crate::upgrade::Verdict;
 
@@ -32,7 +33,7 @@ pub(super) fn removed(facts: &Facts) -> Vec<Finding> {
     or_pass(
         found.collect(),
         check,
-        format!("none in {} pods", pods.len()),
+        format!("none in {}", count(pods.len(), "pod")),
     )
 }
 
@@ -51,8 +52,10 @@ pub(super) fn pods(facts: &Facts) -> Vec<Finding> {
         .flat_map(|forecast| &forecast.machines);
     let lost: usize = machines.map(|one| one.loses_data).sum();
     if lost > 0 {
-        let says =
-            format!("{lost} pods lose the data of their emptyDir when their machine is replaced");
+        let says = format!(
+            "the data of emptyDir ends with the machine of {}",
+            count(lost, "pod")
+        );
         findings.retain(|finding| finding.verdict != Verdict::Pass);
         findings.push(Finding::warn(
             check,

@@ -297,7 +297,7 @@ pub(super) const CASES: &[Case] = &[
         "local data",
         Check::Pods,
         Verdict::Warn,
-        "1 pods lose",
+        "of 1 pod",
         |facts| facts.forecast.as_mut().unwrap().machines[0].loses_data = 1,
     ),
     (
