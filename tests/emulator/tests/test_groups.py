@@ -57,9 +57,9 @@ class Groups(Case):
                      AutoScalingGroupName=name, InstanceIds=[first], ShouldDecrementDesiredCapacity=False)
         state = EC2.describe_instances(InstanceIds=[first])["Reservations"][0]["Instances"][0]["State"]["Name"]
         self.assertEqual("running", state)
-        told = [one["Description"] for one in SCALING.describe_scaling_activities(AutoScalingGroupName=name)["Activities"]]
-        self.assertIn(f"Detaching EC2 instance: {first}", told)
-        self.assertTrue(any(one.startswith("Launching a new EC2 instance: i-") for one in told), told)
+        found = [one["Description"] for one in SCALING.describe_scaling_activities(AutoScalingGroupName=name)["Activities"]]
+        self.assertIn(f"Detaching EC2 instance: {first}", found)
+        self.assertTrue(any(one.startswith("Launching a new EC2 instance: i-") for one in found), found)
         self.account(terminating=0)
         EC2.terminate_instances(InstanceIds=[first])
 
@@ -131,8 +131,8 @@ class Groups(Case):
         self.account(terminating=60, launching=0)
         SCALING.terminate_instance_in_auto_scaling_group(InstanceId=one, ShouldDecrementDesiredCapacity=False)
         read = lambda: SCALING.describe_scaling_activities(AutoScalingGroupName=name)["Activities"]
-        self.eventually(True, lambda: any(told["StatusCode"] == "Failed" for told in read()))
-        failed = next(told for told in read() if told["StatusCode"] == "Failed")
+        self.eventually(True, lambda: any(found["StatusCode"] == "Failed" for found in read()))
+        failed = next(found for found in read() if found["StatusCode"] == "Failed")
         self.assertRegex(failed["StatusMessage"], r"Interface: \[eni-[0-9a-f]+\] in use. Launching EC2 instance failed.")
         self.account(terminating=0, launching=0)
         self.eventually(["InService"], lambda: list(self.members(name).values()))

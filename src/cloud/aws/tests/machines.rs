@@ -265,9 +265,9 @@ async fn failed_activity_and_unhealthy_target_have_aws_words() {
         )
     })
     .await;
-    let told = aws.activities("a").await.expect("read");
-    assert_eq!(told[0].status, "Failed");
-    let message = told[0].message.as_deref().expect("AWS's words");
+    let listed = aws.activities("a").await.expect("read");
+    assert_eq!(listed[0].status, "Failed");
+    let message = listed[0].message.as_deref().expect("AWS's words");
     assert!(message.contains("[eni-1] in use"), "{message}");
     let targets = aws.targets("arn:tg").await.expect("read");
     let shown: Vec<_> = targets

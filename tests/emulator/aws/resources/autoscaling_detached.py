@@ -44,23 +44,23 @@ def _detach(params):
                                       f"max-size={group['MaxSize']}, and desired-size={group['DesiredCapacity']}. To place into "
                                       f"standby or detach {len(instances)} instance would violate the minimum size.")
         group["DesiredCapacity"] = int(group["DesiredCapacity"]) - (len(instances) if smaller else 0)
-        told = []
+        entries = []
         for one in instances:
             listed[one]["LifecycleState"] = "Detaching"
-            told.append(sizes.activity(group, f"Detaching EC2 instance: {one}",
+            entries.append(sizes.activity(group, f"Detaching EC2 instance: {one}",
                                        f"instance {one} was detached in response to a user request.", status="InProgress"))
         sizes.without_targets(group, instances)
-    activities = "".join(activity_xml(entry) for entry in told)
-    releases.later(DETACHING, "detaching", lambda: _detached(group, instances, told))
+    activities = "".join(activity_xml(entry) for entry in entries)
+    releases.later(DETACHING, "detaching", lambda: _detached(group, instances, entries))
     sizes.refill(name)
     return autoscaling._xml(200, "DetachInstancesResponse",
                             f"<DetachInstancesResult><Activities>{activities}</Activities></DetachInstancesResult>")
 
 
-def _detached(group, instances, told):
+def _detached(group, instances, entries):
     with sizes.lock:
         group["Instances"] = [one for one in group["Instances"] if one["InstanceId"] not in instances]
     for one in instances:
         ec2._tags[one] = [tag for tag in ec2._tags.get(one, []) if tag["Key"] != TAG]
-    for entry in told:
+    for entry in entries:
         sizes.finish(entry)

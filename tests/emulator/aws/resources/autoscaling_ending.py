@@ -34,8 +34,8 @@ def _terminate(params):
             return autoscaling._error("ScalingActivityInProgress", f"Activity is in progress for instance {instance}.")
         if smaller:
             group["DesiredCapacity"] = int(group["DesiredCapacity"]) - 1
-        told = sizes.end(group, instance, f"instance {instance} was taken out of service in response to a user request.")
-        answer = activity_xml(told, "Activity")
+        entry = sizes.end(group, instance, f"instance {instance} was taken out of service in response to a user request.")
+        answer = activity_xml(entry, "Activity")
     sizes.refill(group["AutoScalingGroupName"])
     return autoscaling._xml(200, "TerminateInstanceInAutoScalingGroupResponse", "<TerminateInstanceInAutoScalingGroupResult>"
                             f"{answer}</TerminateInstanceInAutoScalingGroupResult>")

@@ -79,8 +79,8 @@ def _fill(name):
                 return
             made["LifecycleState"] = "Pending"
             group["Instances"].append(made)
-            told = activity(group, f"Launching a new EC2 instance: {made['InstanceId']}", _missing(group), status="InProgress")
-            releases.later(PENDING, "launching", lambda one=made, entry=told: _in_service(one, entry))
+            begun = activity(group, f"Launching a new EC2 instance: {made['InstanceId']}", _missing(group), status="InProgress")
+            releases.later(PENDING, "launching", lambda one=made, entry=begun: _in_service(one, entry))
 
 
 def _missing(group):
@@ -100,10 +100,10 @@ def end(group, instance, cause):
 
     one = next(one for one in group["Instances"] if one["InstanceId"] == instance)
     one["LifecycleState"] = "Terminating"
-    told = activity(group, f"Terminating EC2 instance: {instance}", cause, status="InProgress")
+    begun = activity(group, f"Terminating EC2 instance: {instance}", cause, status="InProgress")
     without_targets(group, [instance])
-    ec2_instances.begin_end(instance, then=lambda: (forget(instance), finish(told)))
-    return told
+    ec2_instances.begin_end(instance, then=lambda: (forget(instance), finish(begun)))
+    return begun
 
 
 def forget(instance):
