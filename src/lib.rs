@@ -20,7 +20,9 @@
 //! | `progress` | events of a run as a live block, plain lines, JSON | the cloud, how things are done |
 //! | `timeline` | the course of a run from its events: spans, critical path, slack | where events come from |
 //! | `journal` | a local record of each run's events, for timeline and durations only | how things are done |
+//! | `upgrade` | the version an upgrade goes to, the checks before it, its phases | AWS SDK, template text |
 //! | `apply` | executing a plan: following stacks, outcomes, root causes, gathering outputs | how anything looks |
+//! | `roll` | which machines are outdated, in which order and how they are replaced: a pure step function and an executor | AWS SDK, template text |
 //! | `sweep` | what a cluster has in the account outside its stacks, and how it is removed | templates |
 //! | `operation` | the operation lock of a cluster: taking, renewing, giving it back | what runs under it |
 //! | `access` | storing the authorities and their copy, issuing and granting credentials | the screen |
@@ -34,7 +36,7 @@
 //! | `kube` | readiness, nodes and grants through the API of a running cluster | CloudFormation |
 //! | `kubeconfig` | building, merging, locking and writing kubeconfig files | everything else |
 //! | `pki` | certificate authorities, keys, client certificates | where they are kept |
-//! | `simulated` | a deterministic AWS in virtual time, with seeded faults | the rest |
+//! | `simulated` | a deterministic AWS and a deterministic Kubernetes in virtual time, with seeded faults | the rest |
 //! | `templates` | embedded templates, overrides, Tera, escaping; references and functions of a rendered one | what a cluster is |
 //! | `cloud` | the traits `Cloud`, `Store`, `Remote`, `VersionedParameters` in our own words; only `cloud/aws` names the SDK | the rest |
 //! | `spec` | the types of a cluster and the rules between its parts | files, I/O, template text |
@@ -69,9 +71,11 @@ pub mod pki;
 pub mod plan;
 pub mod progress;
 pub mod report;
+pub mod roll;
 pub mod simulated;
 pub mod spec;
 pub mod stacks;
 pub mod sweep;
 pub mod templates;
 pub mod timeline;
+pub mod upgrade;

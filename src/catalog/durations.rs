@@ -78,6 +78,40 @@ pub const JOIN: Seconds = Seconds {
     p90: 90.0,
 };
 
+/// From the launch of a worker until its node is Ready. EC2 runs an instance within 30 to 60 s, and the boot programs need
+/// as long again; the ninth decile is a cold image or a slow mirror.
+pub const WORKER_BOOT: Seconds = Seconds {
+    p50: 120.0,
+    p90: 240.0,
+};
+
+/// From the first eviction on a worker until its last pod has gone: Kubernetes gives a pod 30 s
+/// (`terminationGracePeriodSeconds`), budgets and volumes make it minutes.
+pub const WORKER_DRAIN: Seconds = Seconds {
+    p50: 60.0,
+    p90: 300.0,
+};
+
+/// From the request until EC2 lists an instance as terminated.
+pub const TERMINATION: Seconds = Seconds {
+    p50: 30.0,
+    p90: 90.0,
+};
+
+/// The same of a control-plane node within its group, whose interface has to be free for the next one: deregistration at
+/// the load balancer comes before it.
+pub const SLOT_TERMINATION: Seconds = Seconds {
+    p50: 60.0,
+    p90: 90.0,
+};
+
+/// A control-plane node as a whole: termination with its interface 60 to 90 s, boot 90 to 150 s, etcd and API server 30 to
+/// 60 s, the load balancer's health checks 20 to 60 s, a minute of probes.
+pub const SLOT_REPLACEMENT: Seconds = Seconds {
+    p50: 330.0,
+    p90: 540.0,
+};
+
 /// From so many samples on, a cluster's own past alone counts.
 const ENOUGH: usize = 5;
 

@@ -36,10 +36,17 @@ pub struct Minor {
     pub pause: String,
     /// Kernel of the machine image.
     pub kernel: String,
+    /// Whether it runs pods with a volume of the kind `gitRepo`.
+    #[serde(default = "yes", rename = "gitRepo")]
+    pub git_repo: bool,
     /// Addon to the version of its program, as its image tag has it.
     pub addons: BTreeMap<String, String>,
     /// Exact version, binary.
     binaries: BTreeMap<Version, BTreeMap<String, Hashes>>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]

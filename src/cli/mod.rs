@@ -31,6 +31,7 @@ mod planning;
 mod ready;
 mod rehearse;
 mod render;
+mod roll;
 mod run;
 mod saved;
 mod schema;
@@ -40,6 +41,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod upgrade;
 mod validate;
 mod watch;
 
@@ -108,6 +110,10 @@ enum Command {
     Plan(plan::Args),
     /// Create or update the cluster and write a kubeconfig
     Apply(apply::Args),
+    /// Replace machines: outdated ones, or a sick one
+    Roll(roll::Args),
+    /// Check what stands against an upgrade of Kubernetes, and show its phases
+    Upgrade(upgrade::Args),
     /// Run plan and apply on a simulated AWS, without any account
     Rehearse(rehearse::Args),
     /// Follow the operations that run on the cluster's stacks
@@ -167,6 +173,8 @@ fn run(cli: &Cli) -> Result<Exit, CommandError> {
         Command::Render(args) => render::run(global, args),
         Command::Plan(args) => block_on(plan::run(global, args)),
         Command::Apply(args) => block_on(apply::run(global, args)),
+        Command::Roll(args) => block_on(roll::run(global, args)),
+        Command::Upgrade(args) => block_on(upgrade::run(global, args)),
         Command::Rehearse(args) => rehearse::run(global, args),
         Command::Status(args) => block_on(status::run(global, args)),
         Command::Watch(args) => block_on(watch::run(global, args)),

@@ -72,10 +72,10 @@ impl ProgressOptions {
 
 /// Runs `work` and shows its events meanwhile. An error of the screen is only reported: the run alone
 /// decides how the command ends.
-pub async fn with_progress(
+pub async fn with_progress<T>(
     options: ProgressOptions,
-    work: impl AsyncFnOnce(&UnboundedSender<Event>) -> RunReport,
-) -> RunReport {
+    work: impl AsyncFnOnce(&UnboundedSender<Event>) -> T,
+) -> T {
     let (sender, events) = mpsc::unbounded_channel();
     let doing = async move {
         // The sender is dropped at the end of this block: then the screen ends too.

@@ -14,7 +14,7 @@ use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 use super::planning::{list_authorities, unusable_key};
 use super::session;
-use crate::cloud::{Cloud, CloudError, Identity, LiveStack};
+use crate::cloud::{Cloud, CloudError, Identity, LiveStack, Machines as _, NodeState, Nodes as _};
 use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::operation;
 use crate::report::certificates::{self, Certificate, CertificateKind};
@@ -24,6 +24,7 @@ use crate::report::cluster::{
 };
 use crate::report::kubernetes::KubernetesView;
 use crate::report::protection::{LeftoverState, number_in};
+use crate::report::roll::RollState;
 use crate::stacks::{API_HOST, StackKind};
 use crate::sweep::{self, Scope, Seen};
 
@@ -83,11 +84,14 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     );
     let mut view = view(&cluster.name, place, &defined_kinds(cluster)?, &found);
     let stacks: Vec<_> = found.iter().map(|stack| stack.found.clone()).collect();
-    let (kubernetes, authorities, outside) = futures::join!(
+    let ((kubernetes, nodes), authorities, outside, instances) = futures::join!(
         kubernetes(cluster, &found, api),
         authorities(cluster, &stacks),
         outside(cluster, &stacks),
+        cluster.cloud.instances(&cluster.name),
     );
+    let roll = RollState::of(instances, nodes, &cluster.command("roll"));
+    view.roll = roll;
     view.outside = Some(outside);
     view.delete = cluster.command("delete");
     view.server = api.server().map(str::to_owned);
@@ -205,20 +209,23 @@ async fn kubernetes(
     cluster: &Cluster,
     found: &[StackWithResources],
     api: &ApiArgs,
-) -> Option<KubernetesView> {
+) -> (Option<KubernetesView>, Result<Vec<NodeState>, String>) {
     let edge = StackKind::Edge.to_string();
-    let edge = found.iter().find(|stack| stack.found.kind == edge)?;
-    let host = edge.found.outputs.get(API_HOST)?;
+    let edge = found.iter().find(|stack| stack.found.kind == edge);
+    let Some(host) = edge.and_then(|edge| edge.found.outputs.get(API_HOST)) else {
+        return (None, Ok(Vec::new()));
+    };
     let reached = match cluster.api().connect(host, api).await {
         Ok(reached) => reached,
-        Err(error) => return Some(KubernetesView::silent(&error)),
+        Err(error) => return (Some(KubernetesView::silent(&error)), Err(error.to_string())),
     };
     let asked = ask(cluster, &reached.connection, api);
     let view = tokio::time::timeout(API_TIMEOUT, asked).await;
-    let mut view = view.unwrap_or_else(|_| {
+    let (mut view, nodes) = view.unwrap_or_else(|_| {
         let seconds = API_TIMEOUT.as_secs();
         let server = &reached.connection.server;
-        KubernetesView::silent(&format!("no answer of {server} within {seconds} seconds"))
+        let why = format!("no answer of {server} within {seconds} seconds");
+        (KubernetesView::silent(&why), Err(why))
     });
     if view.silent.is_none() {
         let why = reached.no_credentials_reason;
@@ -232,18 +239,25 @@ async fn kubernetes(
             error.message(),
         )),
     }
-    Some(view)
+    (Some(view), nodes)
 }
 
-async fn ask(cluster: &Cluster, connection: &Connection, args: &ApiArgs) -> KubernetesView {
+/// What the API answers, and the marks of a roll on nodes.
+async fn ask(
+    cluster: &Cluster,
+    connection: &Connection,
+    args: &ApiArgs,
+) -> (KubernetesView, Result<Vec<NodeState>, String>) {
+    let silent = |why: String| (KubernetesView::silent(&why), Err(why));
     let api = match Api::connect(connection) {
         Ok(api) => api,
-        Err(error) => return KubernetesView::silent(&error),
+        Err(error) => return silent(error.to_string()),
     };
     let seen = kube::look(&api).await;
     if let Err(error) = &seen.health {
-        return KubernetesView::silent(&args.explain(error));
+        return silent(args.explain(error));
     }
+    let nodes = api.node_states().await.map_err(|error| error.to_string());
     let version = api.version().await.ok();
     let spec = cluster.defined.as_ref().map(|defined| &defined.spec);
     let wanted = spec.map(WantedCluster::of);
@@ -262,5 +276,5 @@ async fn ask(cluster: &Cluster, connection: &Connection, args: &ApiArgs) -> Kube
                 Certificate::unseen(CertificateKind::Serving, "API", args.explain(&error))
             }
         });
-    view
+    (view, nodes)
 }

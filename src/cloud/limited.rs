@@ -14,11 +14,12 @@ use super::account::{
 use super::limiter::{CallKind, Limiter, Service};
 use super::remote::{CommandResult, ObjectSummary, Remote, RemoteCommand};
 use super::{
-    Boots, BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console, DriftReport,
-    Identity, Inspect, KeyState, LiveDatabase, LiveResource, LiveStack, Machine, OnFailure,
-    OpenChangeSet, Outside, OutsideKind, OutsideResource, OutsideScope, ParameterSummary,
-    Protection, PutResult, RoleAccess, Scaling, ScalingGroup, StackEvent, StackOperation, Store,
-    StoredContent, UploadedObject, VersionedParameters, VersionedValue, WriteGate,
+    Activity, Boots, BucketAccess, ChangeSet, ChangeSetRequest, Cloud, CloudError, Console,
+    DriftReport, Identity, Inspect, Instance, KeyState, LiveDatabase, LiveResource, LiveStack,
+    Machine, MachineGroup, Machines, OnFailure, OpenChangeSet, Outside, OutsideKind,
+    OutsideResource, OutsideScope, ParameterSummary, Presence, Protection, PutResult, RoleAccess,
+    Scaling, ScalingGroup, StackEvent, StackOperation, Store, StoredContent, Target,
+    UploadedObject, VersionedParameters, VersionedValue, WriteGate,
 };
 use crate::common::Clock;
 
@@ -99,6 +100,21 @@ impl<C: Scaling + Clock> Scaling for Limited<C> {
         Read AutoScaling: group(name: &str) -> Option<ScalingGroup>;
         Write AutoScaling: suspend(group: &str, process: &str) -> ();
         Read Rds: database(identifier: &str) -> Option<LiveDatabase>;
+    }
+}
+
+#[rustfmt::skip]
+impl<C: Machines + Clock> Machines for Limited<C> {
+    limited! {
+        Read AutoScaling: machine_groups(cluster: &str) -> Vec<MachineGroup>;
+        Read Ec2: instances(cluster: &str) -> Vec<Instance>;
+        Read AutoScaling: activities(group: &str) -> Vec<Activity>;
+        Write Ec2: mark_instance(instance: &str, value: &str) -> Presence;
+        Write Ec2: unmark_instance(instance: &str) -> Presence;
+        Write AutoScaling: detach(group: &str, instance: &str) -> Presence;
+        Write Ec2: terminate(instance: &str) -> Presence;
+        Write AutoScaling: terminate_in_group(instance: &str) -> Presence;
+        Read LoadBalancing: targets(target_group: &str) -> Vec<Target>;
     }
 }
 

@@ -5,6 +5,8 @@ pub mod account;
 pub mod aws;
 mod boots;
 mod change_set;
+mod dependencies;
+mod downloads;
 mod drift;
 mod error;
 mod event;
@@ -37,6 +39,8 @@ pub use change_set::{
     Finding, INLINE, KNOWN_AFTER_APPLY, OnFailure, OpenChangeSet, PropertyChange, Replacement,
     ResourceChange, template_key,
 };
+pub use dependencies::{Backend, Dependencies, Extension, Webhook};
+pub use downloads::Downloads;
 pub use drift::{Difference, Drift, DriftReport};
 pub use error::CloudError;
 pub use event::{StackEvent, StackOperation};

@@ -147,6 +147,8 @@ pub struct PodState {
     pub images: Vec<String>,
     /// Whether data of an emptyDir or of its machine ends with it.
     pub loses_local_data: bool,
+    /// Whether it has a volume of the kind `gitRepo`, which Kubernetes runs no more since 1.36.
+    pub has_git_repo: bool,
     /// Claims that it uses, in its namespace.
     pub claims: Vec<String>,
     /// Zones in which its volumes can be, where they can't be anywhere; empty otherwise.

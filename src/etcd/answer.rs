@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::DeprecatedApi;
+
 /// What a program prints; each has some of these.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -21,6 +23,8 @@ pub(super) struct ProgramResult {
     pub(super) bytes: u64,
     pub(super) sha256: Option<String>,
     pub(super) certificates: Vec<CertificateEntry>,
+    pub(super) started: Option<Timestamp>,
+    pub(super) deprecated: Vec<DeprecatedApi>,
 }
 
 /// A certificate on a node: its end, or why that can't be read.

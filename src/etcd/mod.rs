@@ -1,8 +1,9 @@
 //! Operations on the etcd members of a running cluster, step by step: snapshots, a restore on all slots,
-//! the replacement of a member; and when the certificates of their machines end. Programs on the machines do each step, and only what is left of it; so
+//! the replacement of a member; when the certificates of their machines end, and what their API servers are asked for. Programs on the machines do each step, and only what is left of it; so
 //! every operation can be interrupted and repeated. Must not know Systems Manager or the screen.
 
 mod answer;
+mod api_requests;
 mod certificates;
 mod names;
 mod replace;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use answer::Member;
+pub use api_requests::{ApiRequests, DeprecatedApi, api_requests};
 pub use certificates::{NodeCertificate, certificates};
 pub use names::{MemberName, RestoreToken, SnapshotKey};
 pub use replace::{OnHealthyMember, replace};

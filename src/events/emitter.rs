@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Event, Expected, Failure, Outcome, SweepPart, Verb};
+use super::{Event, Expected, Failure, MachineStep, Outcome, RollPart, SweepPart, Verb};
 use crate::cloud::StackEvent;
 use crate::common::Clock;
 use crate::stacks::StackKind;
@@ -82,6 +82,34 @@ impl<K: Clock> Emitter<'_, K> {
             at: self.clock.now(),
             since,
             parts,
+        });
+    }
+
+    /// How far a roll is, which began at `since`; with its end, whether it succeeded.
+    pub fn roll(
+        self,
+        since: Timestamp,
+        cluster: &str,
+        parts: Vec<RollPart>,
+        succeeded: Option<bool>,
+    ) {
+        self.emit(Event::Roll {
+            at: self.clock.now(),
+            since,
+            cluster: cluster.to_owned(),
+            parts,
+            succeeded,
+        });
+    }
+
+    /// A step of a machine in a roll.
+    pub fn machine(self, stack: &StackKind, machine: &str, step: MachineStep, detail: &str) {
+        self.emit(Event::Machine {
+            at: self.clock.now(),
+            stack: stack.clone(),
+            machine: machine.to_owned(),
+            step,
+            detail: detail.to_owned(),
         });
     }
 

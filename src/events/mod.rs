@@ -5,6 +5,7 @@ mod boot;
 mod emitter;
 mod operations;
 mod retained;
+mod roll;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use boot::{BootFinding, BootSource};
 pub use emitter::Emitter;
 pub use operations::{ResourceOperation, operations};
 pub use retained::Retained;
+pub use roll::{MachineStep, RollPart};
 
 /// What happened in a run. Serialised with a `type` field, camelCase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +81,26 @@ pub enum Event {
         /// When it began.
         since: Timestamp,
         parts: Vec<SweepPart>,
+    },
+    /// How far a roll is: repeated while it goes on, each time with all parts.
+    Roll {
+        at: Timestamp,
+        /// When this run of it began.
+        since: Timestamp,
+        cluster: String,
+        parts: Vec<RollPart>,
+        /// `None` while it goes on; then whether every machine was replaced.
+        succeeded: Option<bool>,
+    },
+    /// A machine got a step further in a roll, or waits for something.
+    Machine {
+        at: Timestamp,
+        stack: StackKind,
+        /// The instance's id, which is its node's name.
+        machine: String,
+        step: MachineStep,
+        /// What there is to say of it, in one short sentence; may be empty.
+        detail: String,
     },
     /// What was found of the cluster itself once its stacks are done: repeated until it is ready.
     Readiness {
@@ -237,6 +259,8 @@ impl Event {
             | Self::Note { at, .. }
             | Self::RunFinished { at, .. }
             | Self::Sweep { at, .. }
+            | Self::Roll { at, .. }
+            | Self::Machine { at, .. }
             | Self::Readiness { at, .. } => *at,
         }
     }

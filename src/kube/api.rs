@@ -12,6 +12,7 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::core::v1 as core;
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Health, KubeError, Node, Pod};
 
@@ -155,7 +156,7 @@ impl Api {
         Ok(pods)
     }
 
-    /// Reads every page. A list that expires half-way (410) is read again, once.
+    /// Reads every page.
     pub(super) async fn all<K>(
         &self,
         typed: &Typed<K>,
@@ -164,13 +165,32 @@ impl Api {
     where
         K: Clone + fmt::Debug + DeserializeOwned,
     {
-        match self.pages(typed, wanted.clone()).await {
-            Err(KubeError::Api { code: 410, .. }) => self.pages(typed, wanted).await,
+        self.reduced(typed, wanted, |found| found).await
+    }
+
+    /// Reads every page, each reduced to what is needed of it before the next one is read. A list that expires half-way (410)
+    /// is read again, once.
+    pub(super) async fn reduced<K, T>(
+        &self,
+        typed: &Typed<K>,
+        wanted: ListParams,
+        reduce: impl Fn(K) -> T,
+    ) -> Result<Vec<T>, KubeError>
+    where
+        K: Clone + fmt::Debug + DeserializeOwned,
+    {
+        match self.pages(typed, wanted.clone(), &reduce).await {
+            Err(KubeError::Api { code: 410, .. }) => self.pages(typed, wanted, &reduce).await,
             other => other,
         }
     }
 
-    async fn pages<K>(&self, typed: &Typed<K>, wanted: ListParams) -> Result<Vec<K>, KubeError>
+    async fn pages<K, T>(
+        &self,
+        typed: &Typed<K>,
+        wanted: ListParams,
+        reduce: &impl Fn(K) -> T,
+    ) -> Result<Vec<T>, KubeError>
     where
         K: Clone + fmt::Debug + DeserializeOwned,
     {
@@ -181,12 +201,21 @@ impl Api {
                 .list(&wanted)
                 .await
                 .map_err(|error| self.failed(error))?;
-            all.extend(page.items);
+            all.extend(page.items.into_iter().map(reduce));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => wanted.continue_token = Some(token),
                 None => return Ok(all),
             }
         }
+    }
+
+    /// Posts an object to a path that the client crate has no verb for.
+    pub(super) async fn post(&self, path: &str, object: &Value) -> Result<Value, ::kube::Error> {
+        let request = http::Request::post(path).header("content-type", "application/json");
+        let request = request.body(object.to_string().into_bytes());
+        let request = request.map_err(::kube::core::request::Error::BuildRequest);
+        let request = request.map_err(::kube::Error::BuildRequest)?;
+        self.client.request(request).await
     }
 
     pub(super) fn cluster<K>(&self) -> Typed<K>

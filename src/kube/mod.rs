@@ -4,11 +4,17 @@
 
 mod access;
 mod api;
+mod budget;
 mod critical;
+mod dependencies;
 mod error;
+mod evict;
 mod ingress;
 mod model;
 mod namespace;
+mod node_pods;
+mod nodes;
+mod quantity;
 mod ready;
 mod release;
 mod serving;

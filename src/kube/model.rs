@@ -176,7 +176,8 @@ impl From<core::Pod> for Pod {
     }
 }
 
-fn pod_trouble(pod: &core::Pod) -> Option<String> {
+/// Why a pod is not Ready, where it is not finished either.
+pub(super) fn pod_trouble(pod: &core::Pod) -> Option<String> {
     if pod.metadata.deletion_timestamp.is_some() {
         return Some(REMOVED.to_owned());
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use ::kube::api::{ListParams, ObjectMeta};
 use k8s_openapi::api::core::v1 as core;
 
+use super::quantity::rounded_up;
 use super::workload::WorkloadRef;
 use super::{Api, KubeError};
 
@@ -249,32 +250,7 @@ impl From<core::Pod> for ClaimPod {
 
 /// A quantity of bytes in GiB, rounded up; `None` for what is none.
 fn gib(quantity: &str) -> Option<u64> {
-    const UNITS: [(&str, f64); 12] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("Ei", 1_152_921_504_606_846_976.0),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-        ("P", 1e15),
-        ("E", 1e18),
-    ];
-    let unit = UNITS
-        .iter()
-        .find_map(|(unit, bytes)| Some((quantity.strip_suffix(unit)?, *bytes)));
-    let (number, unit) = unit.unwrap_or((quantity, 1.0));
-    let gib = (number.parse::<f64>().ok()? * unit / 1_073_741_824.0).ceil();
-    let fits = gib.is_finite() && (0.0..9e15).contains(&gib);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it was looked at the line before"
-    )]
-    fits.then_some(gib as u64)
+    rounded_up(quantity, 1.0 / 1_073_741_824.0)
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ units/kube-cfn-etcd-volume.timer        etc/systemd/system/
 units/10-etcd-volume.conf               etc/systemd/system/kubelet.service.d/
 apiserver/authentication.yaml           etc/kube-cfn/apiserver/
 apiserver/audit.yaml                    etc/kube-cfn/apiserver/
+apiserver/api-requests                  opt/kube-cfn/bin/
 rbac.yaml                               etc/kube-cfn/
 etcd/etcd.sh                            opt/kube-cfn/lib/
 etcd/etcd-members.sh                    opt/kube-cfn/lib/

@@ -20,6 +20,7 @@ const SCHEMA: u32 = 1;
 pub enum OperationVerb {
     Apply,
     Delete,
+    Roll,
     /// One that this version does not know.
     #[serde(other)]
     Other,
@@ -31,6 +32,7 @@ impl OperationVerb {
         match self {
             Self::Apply => "apply",
             Self::Delete => "delete",
+            Self::Roll => "roll",
             Self::Other => "another operation",
         }
     }

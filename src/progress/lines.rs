@@ -13,6 +13,7 @@ use super::Renderer;
 use super::cluster_wait::is_ready;
 use super::failure::{FailureDetail, Reported};
 use super::model::{Commands, Model, StackProgress};
+use super::roll::RollProgress;
 use super::shorten_reason::cause_first;
 use super::sweep::Sweep;
 use super::view::{usual, verdict};
@@ -243,7 +244,8 @@ impl<W: Write> LineRenderer<W> {
     fn running(&self, now: Timestamp) -> String {
         let sweep = self.model.sweeps.current(now).map(Sweep::text);
         let stacks = self.model.started.map(|_| self.running_stacks(now));
-        let texts: Vec<String> = stacks.into_iter().chain(sweep).collect();
+        let roll = self.model.roll.as_ref().map(RollProgress::text);
+        let texts: Vec<String> = stacks.into_iter().chain(sweep).chain(roll).collect();
         texts.join(", ")
     }
 
@@ -300,6 +302,11 @@ impl<W: Write> Renderer for LineRenderer<W> {
                 self.run_line(at, status, &text)
             }
             Event::Sweep { .. } => self.sweep_lines(at),
+            Event::Roll { .. } => {
+                self.roll_lines(at);
+                Ok(())
+            }
+            Event::Machine { .. } => self.machine_line(event),
             Event::Readiness { .. } => self.wait_lines(at, !waits),
         }?;
         self.out.flush()
@@ -309,7 +316,7 @@ impl<W: Write> Renderer for LineRenderer<W> {
         let wait = self.model.wait.clone();
         let is_over = match &wait {
             Some(wait) => wait.ready,
-            None => self.model.finished.is_some(),
+            None => self.model.finished.is_some() && !self.model.rolls(),
         };
         if is_over || !self.is_due(now) {
             return Ok(());

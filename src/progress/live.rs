@@ -129,7 +129,14 @@ impl Renderer for LiveRenderer {
                 let lines = text.map(|text| Line::wrapped(Mark::Done, &text, self.width()));
                 lines.map_or(Ok(()), |lines| self.print(&lines))
             }
+            Event::Machine { step, .. } if step.stays() => {
+                let text = super::roll::machine_text(event);
+                let mark = super::roll::machine_mark(*step);
+                self.print(&Line::wrapped(mark, &text, self.width()))
+            }
             Event::RunStarted { .. }
+            | Event::Roll { .. }
+            | Event::Machine { .. }
             | Event::StackStarted { .. }
             | Event::Resource { .. }
             | Event::RunFinished { .. }

@@ -13,6 +13,7 @@ mod lines;
 mod live;
 mod model;
 mod resource;
+mod roll;
 mod shorten_reason;
 mod summary;
 mod sweep;
@@ -40,6 +41,7 @@ pub use line::{Line, Mark};
 pub use lines::{HEARTBEAT, LineRenderer};
 pub use live::{LiveRenderer, ScreenSize};
 pub use model::{Commands, Model};
+pub use roll::RollProgress;
 pub use ticker::Pace;
 
 /// Time between two paintings of the live block.

@@ -9,6 +9,7 @@ use super::cluster_wait::ClusterWait;
 use super::failure::FirstFailure;
 use super::line::Mark;
 use super::resource::ResourceProgress;
+use super::roll::RollProgress;
 use super::sweep::Sweeps;
 use crate::catalog::durations::Durations;
 use crate::cloud::ResourceStatus;
@@ -32,6 +33,8 @@ pub struct Model {
     pub(super) stacks: Vec<StackProgress>,
     /// What is removed outside the stacks.
     pub(super) sweeps: Sweeps,
+    /// The machines that are replaced.
+    pub(super) roll: Option<RollProgress>,
     /// The cluster that is waited for once the stacks are done.
     pub(super) wait: Option<ClusterWait>,
     /// Expected durations: they decide what is called slow.
@@ -108,6 +111,8 @@ impl Model {
             }
             Event::RunFinished { succeeded, .. } => self.finished = Some((at, *succeeded)),
             Event::Sweep { since, parts, .. } => self.sweeps.update(at, *since, parts),
+            Event::Roll { .. } => self.roll = RollProgress::of(event),
+            Event::Machine { .. } => {}
             Event::Readiness { .. } => self.wait = ClusterWait::of(event),
         }
     }

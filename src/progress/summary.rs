@@ -14,8 +14,10 @@ impl Model {
     /// What stays on the screen of the run and of the wait for its cluster; empty for what never began.
     pub(super) fn summaries(&self, now: Timestamp, width: usize) -> (Vec<Line>, Vec<Line>) {
         let run = self.started.map(|_| self.summary(now, width));
+        let roll = self.roll.as_ref().map(|roll| roll.summary(now, width));
+        let run = [run, roll].into_iter().flatten().flatten().collect();
         let wait = self.wait.as_ref().map(|wait| wait.summary(now, width));
-        (run.unwrap_or_default(), wait.unwrap_or_default())
+        (run, wait.unwrap_or_default())
     }
 
     /// The summary, wrapped to `width` columns; nothing of it is cut for height.

@@ -33,6 +33,11 @@ impl Model {
     pub(super) fn screen(&self, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
         match &self.wait {
             Some(wait) => wait.view(now, width, height),
+            None if self.rolls() => {
+                let roll = self.roll.iter();
+                roll.flat_map(|roll| roll.view(now, width, height))
+                    .collect()
+            }
             None if self.finished.is_some() => Vec::new(),
             None if self.started.is_some() => self.view(now, width, height),
             // Kubernetes may have to release something before the run of the stacks starts.

@@ -18,6 +18,7 @@ use crate::stacks::StackKind;
 
 use super::format::table;
 use super::protection::{self, Leftover};
+use super::roll::RollState;
 use health::authorities_trouble;
 
 pub use health::{AuthoritiesView, Health, health};
@@ -34,6 +35,8 @@ pub struct StatusView {
     stacks: Vec<StackRow>,
     /// What holds the operation lock; `None` when nothing does.
     pub operation: Option<OperationView>,
+    /// What a roll has left unfinished.
+    pub roll: RollState,
     /// Where the API answers.
     api: Option<String>,
     /// Where the API was asked instead: the end of a tunnel.
@@ -122,6 +125,7 @@ pub fn view(
         region: region.to_owned(),
         stacks,
         operation: None,
+        roll: RollState::default(),
         server: None,
         kubernetes: None,
         authorities: None,
@@ -223,6 +227,10 @@ pub fn text(view: &StatusView, now: Timestamp) -> String {
     }
     text.push_str("\n\n");
     for line in view.operation.iter().map(OperationView::line) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    for line in view.roll.lines(now) {
         text.push_str(&line);
         text.push('\n');
     }

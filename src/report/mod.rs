@@ -12,4 +12,6 @@ pub mod kubernetes;
 pub mod outside;
 pub mod plan;
 pub mod protection;
+pub mod roll;
 pub mod snapshots;
+pub mod upgrade;

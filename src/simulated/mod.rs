@@ -5,7 +5,8 @@
 //! moment (`middleware` decides whether it gets through). Nothing happens between calls, nothing runs
 //! beside them. Time is tokio's, which tests pause and a rehearsal speeds up. What a template's rules say
 //! and what AWS would answer is reported in AWS's words. Not simulated: imports, nested stacks, hooks,
-//! resource-level conditions, programs on machines (their answers are scripted).
+//! resource-level conditions, programs on machines (their answers are scripted). Machines one by one, and the Kubernetes that
+//! runs on them, are in `fleet`.
 
 mod account;
 mod answers;
@@ -18,6 +19,7 @@ mod differences;
 mod drift;
 mod engine;
 mod external_change;
+mod fleet;
 mod inspect;
 mod inspected;
 mod machines;
@@ -57,6 +59,9 @@ pub use config::{
     RollbackFailure, SimulationConfig,
 };
 pub use external_change::ExternalChange;
+pub use fleet::{
+    App, FleetAct, FleetConfig, FleetEntry, FleetFacts, FleetFault, FleetFaultKind, GroupNow,
+};
 pub use inspect::{Call, Calls, Loss, RemovalCause, Write};
 pub use outside::{Balancer, BalancerKind, Maker, OutsideLoss, Place, RemovedBy};
 pub use store::StoredParameter;

@@ -7,6 +7,7 @@ use super::account::SimulatedAccount;
 use super::compiled::Library;
 use super::config::{Faults, SimulationConfig};
 use super::engine::{Environment, OtherStacks, Running};
+use super::fleet::Fleet;
 use super::inspect::{Call, Write};
 use super::middleware::FaultRng;
 use super::names::{Setting, arn};
@@ -36,6 +37,8 @@ pub(super) struct State {
     pub(super) account: SimulatedAccount,
     /// What the caller's client makes of what lies outside the stacks.
     pub(super) distort: Option<Distort>,
+    /// The machines one by one, once they are asked for.
+    pub(super) fleet: Option<Box<Fleet>>,
     /// Calls since the start or the last restart.
     pub(super) call_count: u64,
     /// Templates, parameters and tags that came in.
@@ -77,6 +80,7 @@ impl State {
             commands: BTreeMap::new(),
             account: SimulatedAccount::default(),
             distort: None,
+            fleet: None,
             call_count: 0,
             received: BTreeSet::new(),
         }
@@ -114,6 +118,7 @@ impl State {
             }
         }
         self.now = self.now.max(now);
+        self.advance_fleet(now);
     }
 
     fn next(&self) -> Option<(i64, usize)> {

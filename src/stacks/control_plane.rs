@@ -8,8 +8,8 @@ use super::kind::KindRow;
 use super::params::{Inputs, ParameterType};
 use super::security_groups::SecurityGroup;
 use super::{
-    API_HOST, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER, STATE_BUCKET,
-    Stack, StackKind, Versions, ranges, versions,
+    API_HOST, API_TARGET_GROUP, AUTOSCALER_ROLE, DesignError, EBS_CSI_ROLE, KEY_ARN, OIDC_ISSUER,
+    STATE_BUCKET, Stack, StackKind, Versions, ranges, versions,
 };
 use crate::node::{self, BootParams, Bundle, Role, node_env};
 use crate::spec::{ClusterSpec, ControlPlane, Nat, Zone};
@@ -119,7 +119,7 @@ fn inputs(spec: &ClusterSpec) -> Inputs {
     inputs
         .group(SecurityGroup::ControlPlane)
         .output(StackKind::Edge, API_HOST, ParameterType::Text)
-        .output(StackKind::Edge, "ApiTargetGroupArn", ParameterType::Text)
+        .output(StackKind::Edge, API_TARGET_GROUP, ParameterType::Text)
 }
 
 fn slots(

@@ -195,6 +195,8 @@ pub const AUTOSCALER_ROLE: &str = "ClusterAutoscalerRoleArn";
 pub const ISSUER_DOCUMENTS: [&str; 2] = [".well-known/openid-configuration", "openid/v1/jwks"];
 /// Key of the output of [`StackKind::Edge`] that holds the API's host name.
 pub const API_HOST: &str = "ApiHost";
+/// Key of the edge stack's output with the target group of the API's load balancer, an ARN.
+pub const API_TARGET_GROUP: &str = "ApiTargetGroupArn";
 /// Key of the output of [`StackKind::Database`] that holds its host name.
 pub const DATABASE_HOST: &str = "Endpoint";
 /// Key of the output of [`StackKind::Database`] that holds its port.

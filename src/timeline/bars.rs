@@ -35,6 +35,8 @@ pub(super) fn collect_bars(events: &[Event]) -> Option<Timeline> {
             | Event::Resource { .. }
             | Event::Note { .. }
             | Event::Sweep { .. }
+            | Event::Roll { .. }
+            | Event::Machine { .. }
             | Event::Readiness { .. } => {}
         }
     }

@@ -5,6 +5,8 @@
 
 #[path = "contract_deletion.rs"]
 mod deletion;
+#[path = "contract_nodes.rs"]
+mod nodes;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,8 +30,17 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use crate::apiserver::ApiServer;
+use crate::apiserver::controllers::Controllers;
 
-static DOUBLE: LazyLock<ApiServer> = LazyLock::new(ApiServer::start);
+/// With the controller that a real server's budgets need.
+static DOUBLE: LazyLock<ApiServer> = LazyLock::new(|| {
+    let server = ApiServer::start();
+    server.run_controllers(Controllers {
+        budgets: true,
+        ..Controllers::default()
+    });
+    server
+});
 
 /// An administrator of the server under test.
 fn admin() -> Connection {

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::deletion::{finalizers, is_ending};
+use super::eviction::count_budgets;
+use super::machines;
 use super::store::{CLAIM_PROTECTION, Key, Store, VOLUME_PROTECTION};
 
 const DEPLOYMENTS: &str = "apis/apps/v1/deployments";
@@ -33,6 +35,10 @@ pub struct Controllers {
     pub kubelet: bool,
     /// Names of pods that do not end: their machine is gone.
     pub stuck: BTreeSet<String>,
+    /// Of PodDisruptionBudgets.
+    pub budgets: bool,
+    /// The scheduler, the detacher of volumes, and the one that deletes the pods of nodes that are gone.
+    pub nodes: bool,
     /// Of claims and volumes: their protection, and the release of volumes.
     pub storage: bool,
     pub cloud: Option<Remover>,
@@ -47,6 +53,8 @@ impl Controllers {
             workloads: true,
             kubelet: true,
             stuck: BTreeSet::new(),
+            budgets: true,
+            nodes: true,
             storage: true,
             cloud: Some(Box::new(|_| true)),
             csi: Some(Box::new(|_| true)),
@@ -56,6 +64,10 @@ impl Controllers {
 
     /// One step of each.
     pub fn step(&mut self, store: &mut Store) {
+        // It sees pods on their way out before they are gone.
+        if self.budgets {
+            count_budgets(store);
+        }
         if self.kubelet {
             end_pods(store, &self.stuck);
         }
@@ -63,6 +75,14 @@ impl Controllers {
         if self.workloads {
             collect(store);
             scale(store);
+        }
+        if self.nodes {
+            machines::collect_pods(store);
+            machines::schedule(store);
+            machines::detach(store);
+        }
+        if self.budgets {
+            count_budgets(store);
         }
         if self.storage {
             release_claims(store);
@@ -217,9 +237,8 @@ fn scale(store: &mut Store) {
                 delete_pod(store, pod);
             }
             if !owner["spec"]["template"].is_null() {
-                for number in pods.len()..wanted {
-                    start_pod(store, &key, kind, number, &owner["spec"]["template"]);
-                }
+                let missing = wanted.saturating_sub(pods.len());
+                start_pods(store, &key, kind, missing, &owner["spec"]["template"]);
             }
         }
     }
@@ -235,37 +254,56 @@ fn scale(store: &mut Store) {
     }
 }
 
-/// Starts a pod. One whose claims are being deleted gets no machine, as the scheduler does it
-/// (pkg/scheduler/framework/plugins/volumebinding, `podHasPVCs`).
-fn start_pod(store: &mut Store, owner: &Key, kind: &str, number: usize, template: &Value) {
-    let name = format!("{}-{number}", owner.2);
-    let key = (PODS.to_owned(), owner.1.clone(), name.clone());
-    if store.objects.contains_key(&key) {
-        return;
+/// Starts as many pods, under the lowest numbers that are free.
+fn start_pods(store: &mut Store, owner: &Key, kind: &str, missing: usize, template: &Value) {
+    let name = |number: usize| {
+        (
+            PODS.to_owned(),
+            owner.1.clone(),
+            format!("{}-{number}", owner.2),
+        )
+    };
+    // A pod of a StatefulSet waits until the one of its number has ended.
+    let existing = controlled(store, PODS, kind, owner).len();
+    let most = if kind == "StatefulSet" {
+        missing + existing - ending(store, owner, kind)
+    } else {
+        usize::MAX
+    };
+    let free = (0..most)
+        .map(name)
+        .filter(|key| !store.objects.contains_key(key));
+    let free: Vec<_> = free.take(missing).collect();
+    for key in free {
+        start_pod(store, key, owner, kind, template);
     }
+}
+
+/// How many pods of a controller are on their way out.
+fn ending(store: &Store, owner: &Key, kind: &str) -> usize {
+    let pods = controlled(store, PODS, kind, owner);
+    pods.iter()
+        .filter(|pod| is_ending(&object(store, pod)))
+        .count()
+}
+
+/// Starts a pod, where the scheduler finds it a node.
+fn start_pod(store: &mut Store, key: Key, owner: &Key, kind: &str, template: &Value) {
     let mut spec = template["spec"].clone();
-    let volumes = spec["volumes"].as_array().cloned().unwrap_or_default();
-    let can_run = volumes.iter().all(|volume| {
-        let Some(claim) = volume["persistentVolumeClaim"]["claimName"].as_str() else {
-            return true;
-        };
-        let claim = object(
-            store,
-            &(CLAIMS.to_owned(), owner.1.clone(), claim.to_owned()),
-        );
-        !claim.is_null() && !is_ending(&claim)
-    });
-    if can_run {
-        spec["nodeName"] = json!("i-0d0");
+    let place = machines::place(store, &owner.1, &spec);
+    let can_run = place.is_ok();
+    if let Ok(node) = place {
+        spec["nodeName"] = json!(node.as_deref().unwrap_or("i-0d0"));
     }
     let version = if kind == "Job" { "batch/v1" } else { "apps/v1" };
     let by = json!([{"apiVersion": version, "kind": kind, "name": owner.2, "uid": "", "controller": true}]);
     store.put(
         PODS,
         json!({
-            "metadata": {"name": name, "namespace": owner.1, "ownerReferences": by},
+            "metadata": {"name": key.2, "namespace": owner.1, "ownerReferences": by,
+                "labels": template["metadata"]["labels"]},
             "spec": spec,
-            "status": {"phase": if can_run { "Running" } else { "Pending" }},
+            "status": if can_run { machines::running() } else { json!({"phase": "Pending"}) },
         }),
     );
 }

@@ -62,7 +62,7 @@ fn wrong_options(options: &Value) -> Option<Answer> {
     Some(Answer::status(422, "Invalid", &message, None))
 }
 
-fn unmet_precondition(place: &Place, object: &Value, options: &Value) -> Option<Answer> {
+pub fn unmet_precondition(place: &Place, object: &Value, options: &Value) -> Option<Answer> {
     let name = place.name.as_deref().unwrap_or_default();
     let conflict = |what: &str, wanted: &str, found: &Value, since: &str| {
         let message = format!(

@@ -258,6 +258,21 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
             }
             store.delete(place, &options)
         }
+        ("POST", Some("eviction")) if place.resource == "pods" => match body() {
+            Ok(eviction) => {
+                let webhook = state.webhook.lock().unwrap().clone();
+                if let Some((code, message)) = webhook {
+                    let reason = if code == 403 {
+                        "Forbidden"
+                    } else {
+                        "InternalError"
+                    };
+                    return Answer::status(code, reason, &message, None);
+                }
+                store.evict(place, &eviction, is_dry_run(request))
+            }
+            Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
+        },
         ("POST", None) => match body() {
             Ok(object) => {
                 let refused = validation::unknown_field(request, place, &object)

@@ -1,21 +1,23 @@
 //! A Kubernetes API server of the tests' own: a double, not a server. It has TLS with client
 //! certificates, objects of any kind without schemas, server-side apply with owners and conflicts,
 //! list pages, watches, certificate requests that are signed a moment after their approval, and
-//! enough of RBAC to decide who may do what. Deletion knows finalizers and the time that pods have. No node
-//! joins it, nothing is defaulted; controllers of `controllers.rs` run where a test starts them. The answers of a real server are in `contract.rs`, which is run
+//! enough of RBAC to decide who may do what. Deletion knows finalizers and the time that pods have, eviction
+//! PodDisruptionBudgets. No node joins it, nothing is defaulted; controllers of `controllers.rs` run where a test starts them. The answers of a real server are in `contract.rs`, which is run
 //! against both.
 
 pub mod cluster;
 pub mod controllers;
 mod deletion;
 mod discovery;
+mod eviction;
 pub mod fixtures;
 mod http;
+mod machines;
 mod pod_security;
 mod rights;
 mod scale;
 #[path = "../support/server.rs"]
-mod server;
+pub mod server;
 mod signer;
 mod store;
 mod traffic;
@@ -53,6 +55,8 @@ pub struct State {
     tokens: Mutex<Vec<String>>,
     controllers: Mutex<Controllers>,
     traffic: Mutex<Traffic>,
+    /// What a webhook of the admission answers to every eviction: code and message.
+    webhook: Mutex<Option<(u16, String)>>,
 }
 
 impl State {
@@ -81,6 +85,7 @@ impl ApiServer {
             tokens: Mutex::default(),
             controllers: Mutex::default(),
             traffic: Mutex::default(),
+            webhook: Mutex::default(),
         });
         let address = http::serve(tls, state.clone());
         Self {
@@ -169,6 +174,12 @@ impl ApiServer {
     /// A webhook refuses requests from now on.
     pub fn add_webhook(&self, webhook: Webhook) {
         self.state.traffic.lock().unwrap().add_webhook(webhook);
+    }
+
+    /// Has a webhook of the admission answer evictions: 4xx denies, 500 is one that can't be asked; none lets them through.
+    pub fn set_webhook(&self, answer: Option<(u16, &str)>) {
+        let answer = answer.map(|(code, message)| (code, message.to_owned()));
+        *self.state.webhook.lock().unwrap() = answer;
     }
 
     /// Knows a bootstrap token from now on.

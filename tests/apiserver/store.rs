@@ -79,6 +79,13 @@ impl Answer {
         Self::status(404, "NotFound", &message, None)
     }
 
+    /// Says in how many seconds the client is to try again, where it says any.
+    pub fn wait(&mut self, seconds: u64) {
+        if let (Ok(body), 1..) = (&mut self.body, seconds) {
+            body["details"]["retryAfterSeconds"] = json!(seconds);
+        }
+    }
+
     pub fn text(&self) -> String {
         match &self.body {
             Ok(body) => body.to_string(),
@@ -285,16 +292,8 @@ impl Store {
         let Some(stored) = self.objects.get(&key) else {
             return Answer::missing(place, &name);
         };
-        let given = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
-        for field in ["uid", "resourceVersion"] {
-            if !given(field).is_empty() && stored.object["metadata"][field] != given(field) {
-                let message = format!(
-                    "Operation cannot be fulfilled on {}.{} \"{name}\": the object has been modified; \
-                     please apply your changes to the latest version and try again",
-                    place.resource, place.group
-                );
-                return Answer::status(409, "Conflict", &message, None);
-            }
+        if let Some(conflict) = overtaken(place, &stored.object, object) {
+            return conflict;
         }
         let mut new = match place.sub {
             Some(_) => stored.object.clone(),
@@ -328,6 +327,9 @@ impl Store {
                 let Some(stored) = self.objects.get(&key) else {
                     return Answer::missing(place, &name);
                 };
+                if let Some(conflict) = overtaken(place, &stored.object, &patch) {
+                    return conflict;
+                }
                 let mut object = stored.object.clone();
                 // A subresource writes the status alone, the object everything but it.
                 let patch = match sub {
@@ -449,6 +451,24 @@ impl Store {
     }
 }
 
+/// The conflict of a write for another version, or for another object of the name, than the one that is stored.
+fn overtaken(place: &Place, stored: &Value, given: &Value) -> Option<Answer> {
+    let given = |field: &str| given["metadata"][field].as_str().unwrap_or_default();
+    let mut fields = ["uid", "resourceVersion"].into_iter();
+    fields.find(|field| !given(field).is_empty() && stored["metadata"][*field] != given(field))?;
+    let group = match place.group.as_str() {
+        "" => String::new(),
+        group => format!(".{group}"),
+    };
+    let message = format!(
+        "Operation cannot be fulfilled on {}{group} \"{}\": the object has been modified; please apply your changes to \
+         the latest version and try again",
+        place.resource,
+        place.name.as_deref().unwrap_or_default(),
+    );
+    Some(Answer::status(409, "Conflict", &message, None))
+}
+
 /// The admission plugin `StorageObjectInUseProtection`: claims and volumes are held while they are used.
 ///
 /// plugin/pkg/admission/storage/storageobjectinuseprotection of kubernetes/kubernetes.
@@ -465,15 +485,21 @@ fn protect(place: &Place, object: &mut Value) {
     object["metadata"]["finalizers"] = json!(held);
 }
 
-/// Every kind can be selected by its name, requests for certificates by their signer too.
+/// Every kind can be selected by its name; some by more.
 ///
-/// apimachinery/pkg/runtime/conversion.go, `DefaultMetaV1FieldSelectorConversion`;
-/// pkg/apis/certificates/v1/conversion.go of kubernetes/kubernetes.
+/// apimachinery/pkg/runtime/conversion.go, `DefaultMetaV1FieldSelectorConversion`; pkg/apis/certificates/v1/conversion.go
+/// and pkg/apis/core/v1/conversion.go of kubernetes/kubernetes.
 fn unknown_field_label(place: &Place, selector: &str) -> Option<Answer> {
+    let more: &[&str] = match place.resource.as_str() {
+        "certificatesigningrequests" => &["spec.signerName"],
+        "pods" => &["spec.nodeName", "status.phase"],
+        "nodes" => &["spec.unschedulable"],
+        _ => &[],
+    };
     let known = |term: &str| {
         let field = term.split_once('=').map_or(term, |(field, _)| field);
-        ["metadata.name", "metadata.namespace"].contains(&field)
-            || place.resource == "certificatesigningrequests" && field == "spec.signerName"
+        let field = field.trim_end_matches('!');
+        ["metadata.name", "metadata.namespace"].contains(&field) || more.contains(&field)
     };
     let mut terms = selector.split(',').filter(|term| !term.is_empty());
     let unknown = terms.find(|term| !known(term))?;
@@ -481,11 +507,17 @@ fn unknown_field_label(place: &Place, selector: &str) -> Option<Answer> {
     Some(Answer::status(400, "BadRequest", &message, None))
 }
 
+/// Whether an object has the fields of a selector; one that it lacks is empty.
 fn has_fields(object: &Value, selector: &str) -> bool {
     let mut terms = selector.split(',').filter_map(|term| term.split_once('='));
     terms.all(|(field, value)| {
+        let (field, is_equal) = match field.strip_suffix('!') {
+            Some(field) => (field, false),
+            None => (field, true),
+        };
         let pointer = format!("/{}", field.replace('.', "/"));
-        object.pointer(&pointer).and_then(Value::as_str) == Some(value.trim_start_matches('='))
+        let found = object.pointer(&pointer).and_then(Value::as_str);
+        (found.unwrap_or_default() == value.trim_start_matches('=')) == is_equal
     })
 }
 

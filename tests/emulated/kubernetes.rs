@@ -25,7 +25,12 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn new(name: &str) -> Self {
-        let world = Arc::new(World::small(name));
+        Self::of(World::small(name))
+    }
+
+    /// Of the definition that a world has.
+    pub fn of(world: World) -> Self {
+        let world = Arc::new(world);
         world.apply().ends(0);
         let api = world.status()["api"]
             .as_str()

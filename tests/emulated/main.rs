@@ -33,6 +33,7 @@ mod process;
 mod production;
 mod recovery;
 mod release;
+mod roll;
 mod saved;
 mod scaling;
 #[path = "../support/share.rs"]
@@ -43,6 +44,7 @@ mod timeline;
 mod tools;
 #[path = "../support/untested.rs"]
 mod untested;
+mod upgrade;
 mod verdicts;
 mod versions;
 mod wire;

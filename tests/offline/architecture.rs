@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 const MODULES: &[(&str, &str)] = &[
     (
         "cli",
-        "report progress timeline journal apply sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki \
+        "report progress timeline journal upgrade apply roll sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki \
          simulated templates cloud spec catalog common",
     ),
     (
         "report",
-        "sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki cloud spec catalog common",
+        "upgrade roll sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki cloud spec catalog common",
     ),
     ("progress", "events forecast stacks cloud catalog common"),
     ("timeline", "events stacks templates cloud catalog common"),
     ("journal", "events stacks cloud catalog common"),
+    ("upgrade", "roll etcd stacks cloud catalog common"),
     ("apply", "sweep events plan stacks cloud catalog common"),
+    ("roll", "etcd events stacks cloud catalog common"),
     ("sweep", "events stacks kube cloud catalog common"),
     ("operation", "stacks cloud common"),
     ("access", "plan stacks kubeconfig kube pki cloud common"),

@@ -23,6 +23,7 @@ mod etcd;
 mod files;
 mod identities;
 mod kube;
+mod kube_dependencies;
 mod kubeconfig;
 mod node;
 mod outside;

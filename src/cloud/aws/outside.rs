@@ -4,7 +4,7 @@
 //! Tags find candidates; that one of them exists is always the word of its own service. AWS has no call for
 //! "everything of a cluster": each kind is asked for by each tag, and by the VPC where it lies in one.
 
-mod answer;
+pub(super) mod answer;
 mod balancers;
 mod checks;
 mod databases;

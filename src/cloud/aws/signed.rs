@@ -185,6 +185,11 @@ async fn ask(
 }
 
 impl Client {
+    /// The connection itself, for requests without a signature.
+    pub(super) const fn connector(&self) -> &SharedHttpConnector {
+        &self.connector
+    }
+
     pub(super) fn over(connection: &Connection) -> Self {
         Self {
             connector: plain_connector(&connection.sdk),

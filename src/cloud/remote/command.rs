@@ -4,6 +4,7 @@
 /// The programs of a node that may be started from outside of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
+    ApiRequests,
     Certificates,
     EtcdMember,
     EtcdRestore,
@@ -11,7 +12,8 @@ pub enum Program {
 }
 
 impl Program {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
+        Self::ApiRequests,
         Self::Certificates,
         Self::EtcdMember,
         Self::EtcdRestore,
@@ -21,6 +23,7 @@ impl Program {
     /// The name of its file.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::ApiRequests => "api-requests",
             Self::Certificates => "certificates",
             Self::EtcdMember => "etcd-member",
             Self::EtcdRestore => "etcd-restore",

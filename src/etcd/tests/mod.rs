@@ -1,5 +1,6 @@
 //! The order of the steps, on machines that answer what a test has them say.
 
+mod api_requests;
 mod certificates;
 mod hostile;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
-use super::needs::{DatabaseNeed, Needs, needs};
+use super::needs::{DatabaseNeed, Fleet, Needs, needs};
 use super::rights::Group;
 use super::{Check, CheckCode, offers, quotas, rights, taken};
 use crate::cloud::account::{Principal, RightsQuestion};
@@ -47,6 +47,25 @@ pub async fn preflight(
     .concat();
     all.sort_by_key(|check| check.code);
     all
+}
+
+/// Looks whether the quotas have room for machines beside those that run.
+pub async fn extra_machines(
+    fleets: Vec<Fleet>,
+    cloud: &(impl Cloud + Inspect + Account),
+    identity: &Identity,
+) -> Vec<Check> {
+    let needs = Needs {
+        fleets,
+        ..Needs::default()
+    };
+    let asker = Asker {
+        cloud,
+        identity,
+        skip: &BTreeSet::new(),
+        needs: &needs,
+    };
+    asker.machines().await
 }
 
 /// Looks again whether the names of new stacks are free.

@@ -17,8 +17,8 @@ use serde::{Serialize, Serializer};
 use super::{Blocked, Code};
 use crate::cloud::CloudError;
 
-pub use ask::{names, preflight};
-pub use needs::{Needs, needs};
+pub use ask::{extra_machines, names, preflight};
+pub use needs::{Fleet, Needs, needs};
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

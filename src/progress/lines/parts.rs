@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::{EventColumns, LineRenderer};
+use crate::events::Event;
 use crate::progress::cluster_wait::{ClusterWait, is_ready, mark, whole_state};
 use crate::progress::line::Mark;
 
@@ -61,6 +62,33 @@ impl<W: Write> LineRenderer<W> {
             self.wait_line(at, &wait, status, text)?;
         }
         Ok(())
+    }
+
+    /// Heartbeats begin with a roll; its machines have lines of their own.
+    pub(super) fn roll_lines(&mut self, at: Timestamp) {
+        self.heartbeat_at.get_or_insert(at);
+    }
+
+    /// A line about a machine that is replaced.
+    pub(super) fn machine_line(&mut self, event: &Event) -> io::Result<()> {
+        let Event::Machine {
+            at,
+            stack,
+            machine,
+            step,
+            detail,
+        } = event
+        else {
+            return Ok(());
+        };
+        let roll = self.model.roll.as_ref();
+        let columns = EventColumns {
+            stack: Some(stack),
+            logical_id: machine,
+            status: step.as_str(),
+            elapsed: roll.map(|roll| roll.span(*at)),
+        };
+        self.line(*at, &columns, detail)
     }
 
     /// A line for each kind outside the stacks that changed.

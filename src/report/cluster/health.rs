@@ -133,5 +133,8 @@ fn stack_trouble(row: &StackRow) -> Option<String> {
 fn remarks(view: &StatusView) -> Vec<String> {
     let is_running = view.operation.is_some();
     let outside = view.outside.as_ref();
-    outside.map_or_else(Vec::new, |outside| outside.remarks(is_running))
+    let outside = outside.map_or_else(Vec::new, |outside| outside.remarks(is_running));
+    // While a roll runs it is none.
+    let roll = view.roll.remarks().into_iter().filter(|_| !is_running);
+    roll.chain(outside).collect()
 }

@@ -51,7 +51,7 @@ def _install(state):
     from .machines import Machines
     from .pace import Pace
     from .postgres import Servers
-    from .resources.autoscaling import instances_of
+    from .resources.autoscaling_sizes import live_instances as instances_of
     from .resources import ec2_consoles as consoles, ssm_commands as commands
     from .rules import Rules
 

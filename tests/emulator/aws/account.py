@@ -17,6 +17,8 @@ directory, a JSON object that is read again at every question.
 `interfacesStay`, `tagsStay`, `terminating`, `natsEnd`, `databasesEnd`: real seconds, in place of AWS's divided by the speed,
                 that interfaces of a deleted load balancer stay, that tagging still lists a deleted one, that an instance
                 takes to terminate, a NAT gateway and a database to be deleted
+`launching`, `detaching`: real seconds that a group takes to launch what it misses, and again to have it in service, and to
+                detach a machine
 """
 
 import json
@@ -33,7 +35,8 @@ ACCESS_BLOCK = "/v20180820/configuration/publicAccessBlock"
 # AWS's defaults of 2026, but for vCPUs: new accounts have 5, those that run clusters have asked for more.
 DEFAULTS = {"L-0263D0A3": 5, "L-F678F1CE": 5, "L-1216C47A": 640, "L-34B43A08": 640}
 KNOWN = {"quotas", "applied", "zones", "notOffered", "databases", "accessBlock", "defaultVpc", "caller", "denied", "deniedOn",
-         "notAllowed", "refuses", "holds", "interfacesStay", "tagsStay", "terminating", "natsEnd", "databasesEnd"}
+         "notAllowed", "refuses", "holds", "interfacesStay", "tagsStay", "terminating", "natsEnd", "databasesEnd", "launching",
+         "detaching"}
 
 STRICTER = ["allowed", "implicitDeny", "explicitDeny"]
 

@@ -20,9 +20,14 @@ def install(pace, accounts):
 
 def later(seconds, fact, end):
     """Calls `end` after so many AWS seconds, in this account and region."""
+    queue(seconds, fact, end)
+    settle()
+
+
+def queue(seconds, fact, end):
+    """The same, but never before somebody looks again: for what tries again."""
     with _lock:
         _waiting.append((get_account_id(), get_region(), time.monotonic(), seconds, fact, end))
-    settle()
 
 
 def settle():

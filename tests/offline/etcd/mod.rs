@@ -3,6 +3,7 @@
 
 mod abandoned;
 mod addresses;
+mod api_requests;
 mod certificates;
 mod interruptions;
 mod members;

@@ -63,7 +63,7 @@ impl Process<'_> {
                 let options = PlanOptions::new(&self.run, &allow, &skip);
                 Some(plan::resolve(draft, cloud, &options).await.ok()?)
             }
-            OperationVerb::Delete | OperationVerb::Other => None,
+            OperationVerb::Delete | OperationVerb::Roll | OperationVerb::Other => None,
         };
         let deletion = plan::deletion(&survey, Guard::Open);
         cloud.sleep(READING).await;

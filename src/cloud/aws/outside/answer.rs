@@ -9,26 +9,26 @@ use super::super::signed::xml::{LocalName, child, elements, parse};
 
 /// One page of a list.
 #[derive(Debug)]
-pub(super) struct Page<T> {
-    pub(super) items: Vec<T>,
-    pub(super) next: Option<String>,
+pub(in crate::cloud::aws) struct Page<T> {
+    pub(in crate::cloud::aws) items: Vec<T>,
+    pub(in crate::cloud::aws) next: Option<String>,
 }
 
 /// How an API writes a list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct List {
+pub(in crate::cloud::aws) struct List {
     /// The call whose answer it is.
-    pub(super) call: &'static str,
+    pub(in crate::cloud::aws) call: &'static str,
     /// The lists inside each other that lead to the entries: EC2 puts instances into reservations.
-    pub(super) path: &'static [&'static str],
+    pub(in crate::cloud::aws) path: &'static [&'static str],
     /// The element of an entry.
-    pub(super) entry: &'static str,
+    pub(in crate::cloud::aws) entry: &'static str,
     /// The element that names the next page.
-    pub(super) next: &'static str,
+    pub(in crate::cloud::aws) next: &'static str,
 }
 
 /// A page of a list. An answer to another call is none, nor is one without the list: an empty one has it too.
-pub(super) fn page<T>(
+pub(in crate::cloud::aws) fn page<T>(
     xml: &str,
     list: List,
     read: impl Fn(Node<'_, '_>) -> Result<T, String>,
@@ -56,24 +56,27 @@ pub(super) fn page<T>(
 }
 
 /// A direct child.
-pub(super) fn direct<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
+pub(in crate::cloud::aws) fn direct<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
     node.children().find(|node| node.has_local_name(name))
 }
 
 /// The text of a direct child that has to be there.
-pub(super) fn required(node: Node<'_, '_>, name: &str) -> Result<String, String> {
+pub(in crate::cloud::aws) fn required(node: Node<'_, '_>, name: &str) -> Result<String, String> {
     child(node, name)
         .filter(|text| !text.is_empty())
         .ok_or_else(|| format!("an answer with an entry without {name}"))
 }
 
 /// The text of a direct child that says something.
-pub(super) fn optional(node: Node<'_, '_>, name: &str) -> Option<String> {
+pub(in crate::cloud::aws) fn optional(node: Node<'_, '_>, name: &str) -> Option<String> {
     child(node, name).filter(|text| !text.is_empty())
 }
 
 /// Tags, by the elements of the list, of an entry, of a key and of a value.
-pub(super) fn tags(node: Node<'_, '_>, names: [&str; 4]) -> BTreeMap<String, String> {
+pub(in crate::cloud::aws) fn tags(
+    node: Node<'_, '_>,
+    names: [&str; 4],
+) -> BTreeMap<String, String> {
     let [list, entry, key, value] = names;
     let list = node.children().find(|node| node.has_local_name(list));
     let entries = list.into_iter().flat_map(|list| list.children());
@@ -83,7 +86,7 @@ pub(super) fn tags(node: Node<'_, '_>, names: [&str; 4]) -> BTreeMap<String, Str
 }
 
 /// Every text of an element of this name below another one, however deep.
-pub(super) fn texts(node: Node<'_, '_>, list: &str, name: &str) -> BTreeSet<String> {
+pub(in crate::cloud::aws) fn texts(node: Node<'_, '_>, list: &str, name: &str) -> BTreeSet<String> {
     let Some(list) = node.children().find(|node| node.has_local_name(list)) else {
         return BTreeSet::new();
     };
@@ -93,11 +96,11 @@ pub(super) fn texts(node: Node<'_, '_>, list: &str, name: &str) -> BTreeSet<Stri
 }
 
 /// Bytes of a size in GiB.
-pub(super) fn bytes_of_gib(node: Node<'_, '_>, name: &str) -> Option<u64> {
+pub(in crate::cloud::aws) fn bytes_of_gib(node: Node<'_, '_>, name: &str) -> Option<u64> {
     let gib: u64 = child(node, name)?.parse().ok()?;
     gib.checked_mul(1 << 30)
 }
 
-pub(super) fn time(node: Node<'_, '_>, name: &str) -> Option<Timestamp> {
+pub(in crate::cloud::aws) fn time(node: Node<'_, '_>, name: &str) -> Option<Timestamp> {
     child(node, name)?.parse().ok()
 }

@@ -8,6 +8,7 @@ mod commands;
 mod ec2_and_prices;
 mod foreign;
 mod inspecting;
+mod machines;
 mod operations;
 mod outside;
 mod scaling;
@@ -96,6 +97,11 @@ fn without_retries(mut aws: Aws) -> Aws {
 fn ok(call: &str, inside: &str) -> Answer {
     let body = format!("<{call}Response><{call}Result>{inside}</{call}Result></{call}Response>");
     Answer::Xml(200, body)
+}
+
+/// EC2 puts no result around what it answers.
+fn ec2(call: &str, inside: &str) -> Answer {
+    Answer::Xml(200, format!("<{call}Response>{inside}</{call}Response>"))
 }
 
 fn refusal(code: &str, message: &str) -> Answer {

@@ -1,21 +1,25 @@
-"""Auto Scaling groups with instances, which ministack leaves out.
+"""Auto Scaling groups of stacks with instances, which ministack leaves out; `autoscaling_sizes.py` keeps their sizes.
 
 An update of the launch template alone replaces no instance, as on AWS without an update policy; update policies
 that replace instances (AutoScalingRollingUpdate, AutoScalingReplacingUpdate) are refused, not ignored.
 """
 
 from ministack.core.responses import get_region
-from ministack.services import alb, autoscaling, ec2
+from ministack.services import autoscaling, ec2
 
+from .. import releases
 from ..handlers import TABLE, before_create
 from ..words import Refused, as_list, truth
-from . import ec2_launch
+from . import autoscaling_sizes as sizes
+from . import ec2_launch, load_balancing_targets
+from .autoscaling_describing import named
 
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
 
 
 def install():
     before_create(GROUP, _check)
+    sizes.install(_instance)
     stock = dict(TABLE[GROUP])
 
     def create(logical_id, properties, stack):
@@ -29,21 +33,20 @@ def install():
 
     def update(physical_id, old, new, stack, logical_id=None):
         _check(new)
+        releases.settle()
+        # The group keeps what a scaler set, within its new bounds.
+        desired = int(autoscaling._asgs.get(physical_id, {}).get("DesiredCapacity", 0))
         name, known = stock["update"](physical_id, old, new, stack, logical_id)
-        _scale(name, new, _origin(stack, logical_id))
+        _scale(name, new, _origin(stack, logical_id), desired)
         return name, {**known, "AutoScalingGroupName": name}
 
     def delete(name, properties):
-        for instance in instances_of(name):
-            ec2_launch.terminate(instance)
-        stock["delete"](name, properties)
+        with sizes.lock:
+            for instance in sizes.all_instances(name):
+                ec2_launch.terminate(instance)
+            stock["delete"](name, properties)
 
     TABLE[GROUP].update(create=create, update=update, delete=delete)
-
-
-def instances_of(group):
-    """Ids of a group's instances."""
-    return [i["InstanceId"] for i in autoscaling._asgs.get(group, {}).get("Instances", [])]
 
 
 def _specification(properties):
@@ -88,31 +91,37 @@ def _origin(stack, logical_id):
             {"Key": "aws:cloudformation:logical-id", "Value": logical_id or ""}]
 
 
-def _scale(name, properties, origin):
-    group = autoscaling._asgs[name]
-    group["TargetGroupARNs"] = as_list(properties.get("TargetGroupARNs"))
-    zones = {ec2._subnets[subnet]["AvailabilityZone"] for subnet in _subnets(properties)}
-    group["AvailabilityZones"] = sorted(zones) or as_list(properties.get("AvailabilityZones"))
+def _scale(name, properties, origin, desired=0):
+    with sizes.lock:
+        group = autoscaling._asgs[name]
+        group["TargetGroupARNs"] = as_list(properties.get("TargetGroupARNs"))
+        zones = {ec2._subnets[subnet]["AvailabilityZone"] for subnet in _subnets(properties)}
+        group["AvailabilityZones"] = sorted(zones) or as_list(properties.get("AvailabilityZones"))
+        group["_made_from"] = (properties, origin)
+        if "DesiredCapacity" not in properties:
+            group["DesiredCapacity"] = max(int(properties["MinSize"]), min(int(properties["MaxSize"]), desired))
+        found = sizes.counted(group)
+        for one in found[int(group["DesiredCapacity"]):]:
+            group["Instances"].remove(one)
+            ec2_launch.terminate(one["InstanceId"])
+        for _ in range(int(group["DesiredCapacity"]) - len(found)):
+            group["Instances"].append(_instance(group))
+
+
+def _instance(group):
+    """A new machine of a group, of the launch template that it has now."""
+    properties, origin = group["_made_from"]
     specification = _specification(properties)
-    if "DesiredCapacity" not in properties:
-        # The group keeps what a scaler set, within its new bounds.
-        group["DesiredCapacity"] = max(int(properties["MinSize"]), min(int(properties["MaxSize"]),
-                                                                       len(group["Instances"])))
-    while len(group["Instances"]) > int(group["DesiredCapacity"]):
-        ec2_launch.terminate(group["Instances"].pop()["InstanceId"])
-    while len(group["Instances"]) < int(group["DesiredCapacity"]):
-        group["Instances"].append(_instance(group, properties, specification, origin))
-
-
-def _instance(group, properties, specification, origin):
     data = ec2_launch.template_data(specification)
     overrides = (properties.get("MixedInstancesPolicy") or {}).get("LaunchTemplate", {}).get("Overrides") or []
     kind = overrides[0].get("InstanceType") if overrides else None
     kind = kind or data.get("InstanceType", "")
-    nth, subnets = len(group["Instances"]), _subnets(properties)
-    subnet = subnets[nth % len(subnets)] if subnets else ""
-    zones = as_list(properties.get("AvailabilityZones")) or [f"{get_region()}a"]
-    zone = ec2._subnets[subnet]["AvailabilityZone"] if subnet else zones[nth % len(zones)]
+    # Where there are the fewest: so Auto Scaling keeps zones even.
+    places = _subnets(properties) or as_list(properties.get("AvailabilityZones")) or [f"{get_region()}a"]
+    taken = [one["_place"] for one in sizes.counted(group) if "_place" in one]
+    place = min(places, key=taken.count)
+    subnet = place if place in ec2._subnets else ""
+    zone = ec2._subnets[subnet]["AvailabilityZone"] if subnet else place
     tags = [{"Key": t["Key"], "Value": t["Value"]} for t in as_list(properties.get("Tags"))
             if truth(t.get("PropagateAtLaunch"))]
     tags += [{"Key": "aws:autoscaling:groupName", "Value": group["AutoScalingGroupName"]}, *origin]
@@ -121,10 +130,9 @@ def _instance(group, properties, specification, origin):
              for key, name in (("id", "LaunchTemplateId"), ("version", "Version")) if specification.get(name)]
     made = ec2_launch.launch(data, kind, subnet, zone, tags)
     for target_group in group["TargetGroupARNs"]:
-        alb._targets.setdefault(target_group, []).append(
-            {"Id": made["InstanceId"], "Port": alb._tgs[target_group]["Port"]})
+        load_balancing_targets.register(target_group, made["InstanceId"])
     return {
         "InstanceId": made["InstanceId"], "AvailabilityZone": zone, "LifecycleState": "InService",
         "HealthStatus": "Healthy", "ProtectedFromScaleIn": False, "InstanceType": kind,
-        "LaunchConfigurationName": "", "LaunchTemplate": dict(specification),
+        "LaunchConfigurationName": "", "LaunchTemplate": named(specification), "_place": place,
     }

@@ -4,6 +4,8 @@ from xml.sax.saxutils import escape
 
 from ministack.services import autoscaling
 
+from . import autoscaling_sizes as sizes
+
 PROCESSES = ["Launch", "Terminate", "AddToLoadBalancer", "AlarmNotification", "AZRebalance", "HealthCheck",
              "InstanceRefresh", "ReplaceUnhealthy", "ScheduledActions"]
 
@@ -43,6 +45,7 @@ def _change(params, call, change):
         if process not in PROCESSES:
             return autoscaling._error("ValidationError", f"The process {process} is not valid")
     group["SuspendedProcesses"] = change(group.get("SuspendedProcesses", []), named)
+    sizes.refill(name)
     return autoscaling._xml(200, f"{call}Response", "")
 
 

@@ -2,9 +2,10 @@
 
 import re
 
-from ministack.services import autoscaling, ec2
+from ministack.services import ec2
 
 from .. import releases
+from . import autoscaling_sizes as sizes
 from . import ec2_launch, ec2_managed_interfaces
 
 # AWS seconds between TerminateInstances and `terminated`; `terminating` of an account has real seconds.
@@ -47,16 +48,15 @@ def _terminate(params):
     for one in ids:
         before = dict(ec2._instances[one]["State"])
         if before["Name"] not in ("shutting-down", "terminated"):
-            ec2._instances[one]["State"] = {"Code": 32, "Name": "shutting-down"}
-            _forget(one)
-            releases.later(TERMINATING, "terminating", lambda ended=one: ec2_launch.terminate(ended))
+            # Its group sees it a while later, and replaces it.
+            begin_end(one, then=lambda ended=one: sizes.forget(ended))
         now = ec2._instances[one]["State"]
         items += (f"<item><instanceId>{one}</instanceId><currentState><code>{now['Code']}</code><name>{now['Name']}</name>"
                   f"</currentState><previousState><code>{before['Code']}</code><name>{before['Name']}</name></previousState></item>")
     return ec2._xml(200, "TerminateInstancesResponse", f"<instancesSet>{items}</instancesSet>")
 
 
-def _forget(instance):
-    """Its group counts it no more. On AWS another one takes its place; here no group fills itself."""
-    for group in autoscaling._asgs.values():
-        group["Instances"] = [one for one in group["Instances"] if one["InstanceId"] != instance]
+def begin_end(instance, seconds=TERMINATING, then=lambda: None):
+    """Shuts an instance down; in a while it has ended, and `then` is called."""
+    ec2._instances[instance]["State"] = {"Code": 32, "Name": "shutting-down"}
+    releases.later(seconds, "terminating", lambda: (ec2_launch.terminate(instance), then()))

@@ -1,0 +1,378 @@
+//! The trait [`Nodes`]: nodes as they are read and marked, volume attachments, one probe of readiness. Pods are in
+//! `node_pods.rs`, evictions in `evict.rs`, budgets in `budget.rs`.
+//!
+//! The verbs that all need: `list` of nodes, pods, poddisruptionbudgets and volumeattachments; `get` of persistentvolumes and
+//! persistentvolumeclaims, and `list` of both; `get`, `patch` and `delete` of nodes; `create` of `pods/eviction`; `delete` of
+//! pods. The group `kubeadm:cluster-admins` is bound to `cluster-admin` and has them all.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ::kube::api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions};
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::storage::v1 as storage;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use serde_json::{Map, Value, json};
+
+use super::access::MANAGER;
+use super::model::Node;
+use super::quantity::rounded_up;
+use super::{Api, KubeError};
+use crate::cloud::{
+    Attachment, Budget, Eviction, NodeMark, NodeResources, NodeState, Nodes, NodesError, OUTDATED,
+    PodRef, PodState, ROLL,
+};
+
+/// The label that takes a node out of load balancers of Services: the cloud controller manager and the AWS Load Balancer
+/// Controller keep to it.
+const OUT_OF_BALANCERS: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+/// The annotation with which the cluster autoscaler leaves a node alone.
+const KEPT: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
+/// The longest that a probe may take.
+const PROBE: Duration = Duration::from_secs(2);
+/// How often a node is read and patched again when somebody else wrote it in between. The kubelet writes every 10 s.
+const WRITES: usize = 5;
+
+impl From<KubeError> for NodesError {
+    fn from(error: KubeError) -> Self {
+        // A page of a proxy or a cut answer says nothing of the API server.
+        let is_away = error.is_transient() || matches!(error, KubeError::Answer(_));
+        let why = error.brief();
+        if is_away {
+            Self::Away(why)
+        } else {
+            Self::Refused(why)
+        }
+    }
+}
+
+impl Nodes for Api {
+    async fn node_states(&self) -> Result<Vec<NodeState>, NodesError> {
+        let typed = self.cluster::<core::Node>();
+        let mut found = self.reduced(&typed, ListParams::default(), state).await?;
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    async fn pod_states(&self) -> Result<Vec<PodState>, NodesError> {
+        Ok(self.all_pods().await?)
+    }
+
+    async fn pods_on(&self, node: &str) -> Result<Vec<PodState>, NodesError> {
+        Ok(self.pods_of(node).await?)
+    }
+
+    async fn budgets(&self) -> Result<Vec<Budget>, NodesError> {
+        Ok(self.disruption_budgets().await?)
+    }
+
+    async fn attachments(&self) -> Result<Vec<Attachment>, NodesError> {
+        let typed = self.cluster::<storage::VolumeAttachment>();
+        let all = ListParams::default();
+        let found = self.reduced(&typed, all, |found| {
+            // Inline volumes have no PersistentVolume.
+            let volume = found.spec.source.persistent_volume_name;
+            Attachment {
+                node: found.spec.node_name,
+                volume: volume.or(found.metadata.name).unwrap_or_default(),
+            }
+        });
+        Ok(found.await?)
+    }
+
+    async fn mark_node(&self, node: &str, mark: &NodeMark) -> Result<(), NodesError> {
+        let mut last = None;
+        for _ in 0..WRITES {
+            match self.marked_once(node, mark).await {
+                Err(error @ KubeError::Conflict(_)) => last = Some(error),
+                answer => return Ok(answer?),
+            }
+        }
+        last.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn evict(&self, pod: &PodRef) -> Result<Eviction, NodesError> {
+        Ok(self.evicted(pod).await?)
+    }
+
+    async fn remove_pod(&self, pod: &PodRef) -> Result<(), NodesError> {
+        let typed = self.in_namespace::<core::Pod>(&pod.namespace);
+        let deleted = typed.delete(&pod.name, &of_uid(&pod.uid)).await;
+        Ok(self.gone(deleted)?)
+    }
+
+    async fn delete_node(&self, node: &str, uid: &str) -> Result<(), NodesError> {
+        let typed = self.cluster::<core::Node>();
+        let deleted = typed.delete(node, &of_uid(uid)).await;
+        Ok(self.gone(deleted)?)
+    }
+
+    async fn is_ready(&self) -> bool {
+        let probe = tokio::time::timeout(PROBE, self.health()).await;
+        matches!(probe, Ok(Ok(health)) if health.ready)
+    }
+}
+
+/// Of the object with this uid alone.
+fn of_uid(uid: &str) -> DeleteParams {
+    DeleteParams::background().preconditions(Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: None,
+    })
+}
+
+impl Api {
+    /// A deletion of what is gone, or of what another object has taken the name of, is done.
+    fn gone<T>(&self, answer: Result<T, ::kube::Error>) -> Result<(), KubeError> {
+        match answer.map_err(|error| self.failed(error)) {
+            Ok(_) | Err(KubeError::NotFound(_)) => Ok(()),
+            Err(KubeError::Conflict(why)) if why.contains("UID in the precondition") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a node and patches what differs, unless somebody wrote it in between: then it is a conflict.
+    async fn marked_once(&self, name: &str, mark: &NodeMark) -> Result<(), KubeError> {
+        let typed = self.cluster::<core::Node>();
+        let found = typed.get_opt(name).await;
+        let Some(node) = found.map_err(|error| self.failed(error))? else {
+            return Ok(());
+        };
+        let Some(patch) = patch(&node, mark) else {
+            return Ok(());
+        };
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let patched = typed.patch(name, &params, &Patch::Merge(&patch)).await;
+        match patched.map_err(|error| self.failed(error)) {
+            Ok(_) | Err(KubeError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The merge patch that gives a node its marks; `None` where it has them. Lists have to be written whole, so the patch is for
+/// the version of the node that was read.
+fn patch(node: &core::Node, mark: &NodeMark) -> Option<Value> {
+    let meta = &node.metadata;
+    let noted = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
+    let (mut annotations, mut labels, mut spec) = (Map::new(), Map::new(), Map::new());
+    let is_cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true);
+    let has_label = meta
+        .labels
+        .as_ref()
+        .is_some_and(|all| all.contains_key(OUT_OF_BALANCERS));
+    match &mark.cordon {
+        Some(Some(time)) => {
+            if !is_cordoned {
+                spec.insert("unschedulable".to_owned(), json!(true));
+            }
+            if !has_label {
+                labels.insert(OUT_OF_BALANCERS.to_owned(), json!(""));
+            }
+            if noted(ROLL) != Some(time) {
+                annotations.insert(ROLL.to_owned(), json!(time));
+            }
+        }
+        // Only what a roll cordoned is uncordoned by one.
+        Some(None) if noted(ROLL).is_some() => {
+            annotations.insert(ROLL.to_owned(), Value::Null);
+            if is_cordoned {
+                spec.insert("unschedulable".to_owned(), Value::Null);
+            }
+            if has_label {
+                labels.insert(OUT_OF_BALANCERS.to_owned(), Value::Null);
+            }
+        }
+        Some(None) | None => {}
+    }
+    match mark.keep {
+        Some(true) if noted(KEPT).is_none() => {
+            annotations.insert(KEPT.to_owned(), json!("true"));
+        }
+        Some(false) if noted(KEPT).is_some() => {
+            annotations.insert(KEPT.to_owned(), Value::Null);
+        }
+        _ => {}
+    }
+    if let Some(taints) = mark.outdated.and_then(|wanted| tainted(node, wanted)) {
+        spec.insert("taints".to_owned(), json!(taints));
+    }
+    if annotations.is_empty() && labels.is_empty() && spec.is_empty() {
+        return None;
+    }
+    let version = &meta.resource_version;
+    let metadata =
+        json!({"annotations": annotations, "labels": labels, "resourceVersion": version});
+    Some(json!({"metadata": metadata, "spec": spec}))
+}
+
+/// The taints of a node with ours or without it; `None` where they are so.
+fn tainted(node: &core::Node, wanted: bool) -> Option<Vec<core::Taint>> {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone());
+    let mut taints = taints.unwrap_or_default();
+    if taints.iter().any(is_ours) == wanted {
+        return None;
+    }
+    taints.retain(|taint| !is_ours(taint));
+    if wanted {
+        taints.push(core::Taint {
+            effect: "PreferNoSchedule".to_owned(),
+            key: OUTDATED.to_owned(),
+            ..core::Taint::default()
+        });
+    }
+    Some(taints)
+}
+
+fn is_ours(taint: &core::Taint) -> bool {
+    taint.key == OUTDATED
+}
+
+/// A node, without what nobody needs.
+fn state(node: core::Node) -> NodeState {
+    let meta = &node.metadata;
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+    let is_outdated = taints.is_some_and(|taints| taints.iter().any(is_ours));
+    let roll = meta.annotations.as_ref().and_then(|all| all.get(ROLL));
+    let (roll, uid) = (roll.cloned(), meta.uid.clone().unwrap_or_default());
+    let status = node.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_deref());
+    let mut conditions = conditions.into_iter().flatten();
+    let ready = conditions.find(|one| one.type_ == "Ready");
+    let since = ready.and_then(|ready| ready.last_transition_time.as_ref());
+    let since = since.map(|time| time.0);
+    let allocatable = status.and_then(|status| status.allocatable.as_ref());
+    let allocatable = resources(allocatable);
+    let known = Node::from(node);
+    NodeState {
+        name: known.name,
+        uid,
+        labels: known.labels,
+        version: known.version,
+        trouble: known.trouble,
+        since,
+        is_cordoned: known.cordoned,
+        roll,
+        is_outdated,
+        created: known.created,
+        allocatable,
+    }
+}
+
+/// Processor time and memory of a list of quantities.
+pub(super) fn resources(listed: Option<&BTreeMap<String, Quantity>>) -> NodeResources {
+    let of = |name: &str, factor: f64| {
+        let quantity = listed.and_then(|all| all.get(name));
+        quantity.and_then(|one| rounded_up(&one.0, factor))
+    };
+    NodeResources {
+        milli_cpu: of("cpu", 1000.0).unwrap_or(0),
+        memory_bytes: of("memory", 1.0).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "2026-11-23T10:00:00Z";
+
+    fn node(object: Value) -> core::Node {
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn cordon(time: Option<&str>) -> NodeMark {
+        NodeMark {
+            cordon: Some(time.map(str::to_owned)),
+            ..NodeMark::default()
+        }
+    }
+
+    #[test]
+    fn cordon_has_annotation_and_label_and_keeps_the_rest() {
+        let found = node(
+            json!({"metadata": {"name": "i-1", "resourceVersion": "7", "labels": {"a": "b"}}}),
+        );
+        let patch = patch(&found, &cordon(Some(TIME))).unwrap();
+        assert_eq!(
+            patch,
+            json!({"metadata": {"resourceVersion": "7", "annotations": {ROLL: TIME}, "labels": {OUT_OF_BALANCERS: ""}},
+                "spec": {"unschedulable": true}})
+        );
+    }
+
+    #[test]
+    fn cordon_of_somebody_else_is_not_taken_away() {
+        let theirs = node(json!({"metadata": {"name": "i-1"}, "spec": {"unschedulable": true}}));
+        assert_eq!(patch(&theirs, &cordon(None)), None);
+        let ours = json!({"metadata": {"name": "i-1", "annotations": {ROLL: TIME}, "labels": {OUT_OF_BALANCERS: ""}},
+            "spec": {"unschedulable": true}});
+        let ours = patch(&node(ours), &cordon(None)).unwrap();
+        assert_eq!(ours["spec"], json!({"unschedulable": null}));
+        assert_eq!(ours["metadata"]["labels"], json!({OUT_OF_BALANCERS: null}));
+        assert_eq!(ours["metadata"]["annotations"], json!({ROLL: null}));
+    }
+
+    #[test]
+    fn taint_is_added_once_beside_those_of_others() {
+        let other = json!({"key": "dedicated", "effect": "NoSchedule", "value": "gpu"});
+        let found = json!({"metadata": {"name": "i-1"}, "spec": {"taints": [other]}});
+        let outdated = NodeMark {
+            outdated: Some(true),
+            ..NodeMark::default()
+        };
+        let tainted = patch(&node(found), &outdated).unwrap();
+        let ours = json!({"key": OUTDATED, "effect": "PreferNoSchedule"});
+        assert_eq!(tainted["spec"]["taints"], json!([other, ours]));
+        let found = json!({"metadata": {"name": "i-1"}, "spec": {"taints": [other, ours]}});
+        assert_eq!(patch(&node(found.clone()), &outdated), None);
+        let plain = NodeMark {
+            outdated: Some(false),
+            ..NodeMark::default()
+        };
+        let without = patch(&node(found), &plain).unwrap();
+        assert_eq!(without["spec"]["taints"], json!([other]));
+    }
+
+    #[test]
+    fn node_has_its_marks_and_resources() {
+        let found = state(node(json!({
+            "metadata": {"name": "i-1", "uid": "u", "annotations": {ROLL: TIME}},
+            "spec": {"unschedulable": true, "taints": [{"key": OUTDATED, "effect": "PreferNoSchedule"}]},
+            "status": {"allocatable": {"cpu": "1930m", "memory": "3Gi"},
+                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": TIME}]},
+        })));
+        assert_eq!(found.roll.as_deref(), Some(TIME));
+        assert!(found.is_outdated && found.is_cordoned);
+        assert_eq!((found.uid.as_str(), found.trouble), ("u", None));
+        assert_eq!(found.since, TIME.parse().ok());
+        let wanted = NodeResources {
+            milli_cpu: 1930,
+            memory_bytes: 3 << 30,
+        };
+        assert_eq!(found.allocatable, wanted);
+    }
+
+    #[test]
+    fn silent_api_is_away_and_a_refusal_is_not() {
+        let away = |error: KubeError| matches!(NodesError::from(error), NodesError::Away(_));
+        let says = || "no".to_owned();
+        assert!(away(KubeError::Unreachable {
+            server: says(),
+            why: says()
+        }));
+        assert!(away(KubeError::Api {
+            code: 503,
+            says: says()
+        }));
+        assert!(away(KubeError::Answer(says())));
+        assert!(!away(KubeError::Forbidden(says())));
+        assert!(!away(KubeError::Api {
+            code: 422,
+            says: says()
+        }));
+    }
+}

@@ -1,0 +1,377 @@
+//! The control-plane nodes: one after the other, the leader of etcd last, each only while every other one is complete. Pure.
+
+use std::time::Duration;
+
+use super::drain::{self, Drain};
+use super::memory::Memory;
+use super::observed::Observed;
+use super::select::{Selection, tidy};
+use super::step::{Action, Step};
+use super::{CONTROL_PLANE, Options, RollScope, text};
+use crate::cloud::{Instance, MachineGroup, PodState};
+use crate::common::clock::elapsed;
+use crate::etcd::{Member, Slot};
+
+/// How long a new machine may take until everything on it serves.
+pub(super) const COMPLETE: Duration = Duration::from_mins(15);
+/// Good probes of the API in a row, one a second, before the next node and at the end.
+pub const PROBES: u32 = 60;
+/// So many bad ones are too many.
+const BAD_PROBES: u32 = 60;
+/// How old the machines of the other nodes are at least.
+const SETTLED: Duration = Duration::from_mins(1);
+/// Of etcd's database: its quota is 4 GiB (`quota-backend-bytes` of `node/kubeadm.rs`), and 60 % of it are enough.
+const DATABASE_BYTES: u64 = 4_294_967_296 / 10 * 6;
+/// Revisions that a member may be behind another.
+const REVISIONS: u64 = 1000;
+
+/// A control-plane node with its group and its machine.
+struct View<'a> {
+    slot: &'a Slot,
+    machine: Option<&'a Instance>,
+    is_selected: bool,
+    /// What is missing for it to be complete.
+    faults: Vec<String>,
+}
+
+impl View<'_> {
+    fn letter(&self) -> char {
+        self.slot.letter()
+    }
+
+    fn id(&self) -> &str {
+        self.machine.map_or("", |one| one.id.as_str())
+    }
+}
+
+pub(super) fn next(
+    seen: &Observed,
+    memory: &Memory,
+    options: &Options,
+    selection: &Selection,
+    step: &mut Step,
+) {
+    let is_selected = |id: &str| {
+        let one = seen.instances.get(id);
+        one.is_some_and(|one| one.stack.as_deref() == Some(CONTROL_PLANE))
+    };
+    let has_work = selection.iter().any(|(id, _)| is_selected(id))
+        || memory.replaced.contains_key(CONTROL_PLANE);
+    tidy(seen, selection, CONTROL_PLANE, step);
+    if memory.is_stopped(CONTROL_PLANE) {
+        return;
+    }
+    if matches!(options.scope, RollScope::Node(_)) && !has_work {
+        return;
+    }
+    if let Some(why) = &seen.away {
+        return wait_for_api(seen, memory, why, step);
+    }
+    let views: Vec<View> = options
+        .slots
+        .iter()
+        .filter_map(|slot| view(seen, memory, options, selection, slot))
+        .collect();
+    for one in views.iter().filter(|one| !one.faults.is_empty()) {
+        step.incomplete.insert(one.letter());
+    }
+    let is_current = |one: &&View| one.is_selected && seen.is_cordoned_by_roll(one.id());
+    if let Some(current) = views.iter().find(is_current) {
+        return replace(seen, memory, options, &views, current, step);
+    }
+    let others_wait = views.iter().filter(|one| !one.is_selected);
+    let missing: Vec<&View> = others_wait.filter(|one| !one.faults.is_empty()).collect();
+    if !missing.is_empty() {
+        return wait_for(seen, memory, &missing, step);
+    }
+    if has_work && !is_probed(memory, &views, step) {
+        return;
+    }
+    if let Some(first) = first(seen, &views) {
+        begin(seen, &views, first, step);
+    }
+}
+
+/// The next one: one that serves nobody first, then the followers by letter, the leader last.
+fn first<'a>(seen: &Observed, views: &'a [View<'a>]) -> Option<&'a View<'a>> {
+    let selected = views.iter().filter(|one| one.is_selected);
+    selected.min_by_key(|one| {
+        let leads = member(seen, one.slot).is_some_and(|member| member.leader);
+        (one.faults.is_empty(), leads, one.letter())
+    })
+}
+
+/// What keeps a node from being taken away now: another one that is not complete, or that has only just come.
+fn obstacle(seen: &Observed, views: &[View], of: &View) -> Option<String> {
+    for other in views.iter().filter(|other| other.letter() != of.letter()) {
+        if let Some(fault) = other.faults.first() {
+            return Some(text::of_slot(other.letter(), fault));
+        }
+        let launched = other.machine.and_then(|one| one.launched);
+        if launched.is_some_and(|launched| elapsed(launched, seen.at) < SETTLED) {
+            return Some(text::of_slot(
+                other.letter(),
+                "its machine is younger than a minute",
+            ));
+        }
+    }
+    let Some(Ok(members)) = &seen.control_plane.members else {
+        return Some("the members of etcd are not known".to_owned());
+    };
+    let serving = || members.iter().filter(|member| member.serves);
+    if let Some(large) = serving().find(|member| member.bytes > DATABASE_BYTES) {
+        return Some(text::large_database(&large.name, large.bytes));
+    }
+    let newest = serving().map(|member| member.revision).max().unwrap_or(0);
+    let late = serving().find(|member| newest.saturating_sub(member.revision) > REVISIONS);
+    late.map(|late| format!("etcd member {} is behind the others", late.name))
+}
+
+fn begin(seen: &Observed, views: &[View], one: &View, step: &mut Step) {
+    if let Some(obstacle) = obstacle(seen, views, one) {
+        step.incomplete.insert(one.letter());
+        return step.obstacle(CONTROL_PLANE, one.id(), obstacle);
+    }
+    let instance = one.id().to_owned();
+    step.actions.push(if seen.nodes.contains_key(&instance) {
+        Action::Cordon { node: instance }
+    } else {
+        Action::TerminateInGroup { instance }
+    });
+}
+
+/// Goes on with the node that is cordoned.
+fn replace(
+    seen: &Observed,
+    memory: &Memory,
+    options: &Options,
+    views: &[View],
+    current: &View,
+    step: &mut Step,
+) {
+    let id = current.id();
+    if drain::drain(seen, memory, options, (CONTROL_PLANE, id), step) == Drain::Waits {
+        return;
+    }
+    if let Some(obstacle) = obstacle(seen, views, current) {
+        let since = memory.incomplete.values().min();
+        if since.is_some_and(|since| elapsed(*since, seen.at) >= COMPLETE) {
+            return step.stop(CONTROL_PLANE, id, obstacle);
+        }
+        return step.obstacle(CONTROL_PLANE, id, obstacle);
+    }
+    step.actions.push(Action::TerminateInGroup {
+        instance: id.to_owned(),
+    });
+}
+
+fn wait_for(seen: &Observed, memory: &Memory, missing: &[&View], step: &mut Step) {
+    for one in missing {
+        let fault = one.faults.first().map_or("", String::as_str);
+        let mut reason = text::of_slot(one.letter(), fault);
+        let since = memory.incomplete.get(&one.letter());
+        let waited = since
+            .map(|since| elapsed(*since, seen.at))
+            .unwrap_or_default();
+        if waited >= text::LATE
+            && let Some(activity) = text::last_failure(seen, &one.slot.group)
+        {
+            reason = format!("{reason}; {activity}");
+        }
+        if waited >= COMPLETE {
+            step.stop(CONTROL_PLANE, one.id(), text::incomplete(&reason));
+        } else if waited >= text::LATE {
+            step.obstacle(CONTROL_PLANE, one.id(), reason);
+        } else {
+            step.wait(CONTROL_PLANE, one.id(), reason);
+        }
+    }
+}
+
+/// Whether the API has answered for a minute since the newest node was complete.
+fn is_probed(memory: &Memory, views: &[View], step: &mut Step) -> bool {
+    let is_new = |one: &View| {
+        let launched = one.machine.and_then(|one| one.launched);
+        !one.is_selected && launched.is_some_and(|at| elapsed(at, memory.began) < COMPLETE)
+    };
+    let replaced = memory.replaced.contains_key(CONTROL_PLANE) || views.iter().any(is_new);
+    let (good, bad) = memory.probes;
+    step.probes = replaced;
+    if !replaced || good >= PROBES {
+        return true;
+    }
+    let text = format!("the API answers: {good} of {PROBES} probes in a row, {bad} failed");
+    if bad >= BAD_PROBES {
+        step.stop(CONTROL_PLANE, "", text);
+    } else {
+        step.wait(CONTROL_PLANE, "", text);
+    }
+    false
+}
+
+fn wait_for_api(seen: &Observed, memory: &Memory, why: &str, step: &mut Step) {
+    let begun = memory.incomplete.values().min().copied();
+    let since = [begun, memory.away].into_iter().flatten().min();
+    let waited = since
+        .map(|since| elapsed(since, seen.at))
+        .unwrap_or_default();
+    let text = text::away(why);
+    if waited >= COMPLETE {
+        step.stop(CONTROL_PLANE, "", text);
+    } else {
+        step.obstacle(CONTROL_PLANE, "", text);
+    }
+}
+
+fn member<'a>(seen: &'a Observed, slot: &Slot) -> Option<&'a Member> {
+    let Some(Ok(members)) = &seen.control_plane.members else {
+        return None;
+    };
+    let letter = slot.letter().to_string();
+    members.iter().find(|member| member.slot == letter)
+}
+
+fn view<'a>(
+    seen: &'a Observed,
+    memory: &Memory,
+    options: &Options,
+    selection: &Selection,
+    slot: &'a Slot,
+) -> Option<View<'a>> {
+    let group = seen.group(&slot.group)?;
+    let staying = group.members.iter();
+    let staying = staying.filter(|member| !member.lifecycle.starts_with("Terminat"));
+    let mut alive = staying
+        .filter_map(|member| seen.instances.get(&member.instance))
+        .filter(|one| one.state.is_alive());
+    let machine = alive.next();
+    let mut faults = Vec::new();
+    match machine {
+        None => faults.push(text::no_machine(seen, group)),
+        Some(one) if !is_in_service(group, &one.id) => {
+            faults.push(format!("{} is not in service", one.id));
+        }
+        Some(one) => faults.extend(node_faults(seen, options, one)),
+    }
+    let is_new = machine.is_some_and(|one| one.template.as_ref() == Some(&group.template));
+    faults.extend(member_fault(seen, memory, options, slot, is_new));
+    faults.extend(machine.and_then(|one| target_fault(seen, options, &one.id)));
+    Some(View {
+        slot,
+        machine,
+        is_selected: machine.is_some_and(|one| selection.has(&one.id)),
+        faults,
+    })
+}
+
+fn is_in_service(group: &MachineGroup, id: &str) -> bool {
+    let mut members = group.members.iter();
+    members.any(|member| member.instance == id && member.is_in_service())
+}
+
+/// What the node of a machine lacks: Ready, and its API server and etcd as static pods; of a new machine at the wanted version.
+fn node_faults(seen: &Observed, options: &Options, one: &Instance) -> Vec<String> {
+    let id = one.id.as_str();
+    let Some(node) = seen.nodes.get(id) else {
+        return vec![format!("{id} has not joined")];
+    };
+    let mut faults = Vec::new();
+    if let Some(trouble) = &node.trouble {
+        faults.push(format!("its node is not Ready: {trouble}"));
+    }
+    let group = one.group.as_deref().and_then(|name| seen.group(name));
+    let is_new = group.is_some_and(|group| one.template.as_ref() == Some(&group.template));
+    let wanted = options.versions.get(CONTROL_PLANE).filter(|_| is_new);
+    if let Some(wanted) = wanted
+        && node.version.trim_start_matches('v') != wanted.as_str()
+    {
+        faults.push(format!("its kubelet runs {}, not v{wanted}", node.version));
+    }
+    let server = format!("kube-apiserver-{id}");
+    faults.extend(static_pod_fault(seen, id, &server, wanted));
+    let etcd = options.etcd_version.as_ref().filter(|_| is_new);
+    faults.extend(static_pod_fault(seen, id, &format!("etcd-{id}"), etcd));
+    faults
+}
+
+fn static_pod_fault(
+    seen: &Observed,
+    node: &str,
+    name: &str,
+    wanted: Option<&String>,
+) -> Option<String> {
+    let mut pods = seen.pods_on(node);
+    let Some(pod) = pods.find(|pod| pod.pod.name == name) else {
+        return Some(format!("{name} does not run yet"));
+    };
+    if let Some(trouble) = &pod.trouble {
+        return Some(format!("{name} is not Ready: {trouble}"));
+    }
+    let wanted = wanted?;
+    (!runs(pod, wanted)).then(|| format!("{name} does not run {wanted} yet"))
+}
+
+/// Whether an image of a pod has this version as its tag: `v1.36.4`, `3.6.14-0`.
+fn runs(pod: &PodState, version: &str) -> bool {
+    pod.images.iter().any(|image| {
+        let tag = image
+            .split('@')
+            .next()
+            .and_then(|name| name.rsplit(':').next());
+        let tag = tag.unwrap_or_default().trim_start_matches('v');
+        tag == version
+            || tag
+                .strip_prefix(version)
+                .is_some_and(|rest| rest.starts_with('-'))
+    })
+}
+
+fn member_fault(
+    seen: &Observed,
+    memory: &Memory,
+    options: &Options,
+    slot: &Slot,
+    is_new: bool,
+) -> Option<String> {
+    match &seen.control_plane.members {
+        None => return Some("the members of etcd are not known".to_owned()),
+        Some(Err(why)) => return Some(format!("the members of etcd are not known: {why}")),
+        Some(Ok(_)) => {}
+    }
+    let Some(member) = member(seen, slot) else {
+        return Some("etcd has no member for it".to_owned());
+    };
+    let known = memory.member_ids.get(&member.slot);
+    let wanted = options.etcd_version.as_ref().filter(|_| is_new);
+    if member.learner {
+        Some(format!("etcd member {} has no vote yet", member.name))
+    } else if !member.serves {
+        Some(format!("etcd member {} does not serve", member.name))
+    } else if known.is_some_and(|id| *id != member.id) {
+        Some(format!(
+            "etcd member {} is another one than before",
+            member.name
+        ))
+    } else if wanted.is_some_and(|wanted| member.version != **wanted) {
+        Some(format!(
+            "etcd member {} runs {}",
+            member.name, member.version
+        ))
+    } else {
+        None
+    }
+}
+
+fn target_fault(seen: &Observed, options: &Options, id: &str) -> Option<String> {
+    options.target_group.as_ref()?;
+    let targets = match &seen.control_plane.targets {
+        Some(Ok(targets)) => targets,
+        Some(Err(why)) => return Some(format!("its load balancer does not say: {why}")),
+        None => return Some("its load balancer was not asked".to_owned()),
+    };
+    let Some(target) = targets.iter().find(|target| target.instance == id) else {
+        return Some("its load balancer does not know it yet".to_owned());
+    };
+    let reason = target.reason.clone().unwrap_or_default();
+    (!target.is_healthy).then(|| format!("its load balancer finds it unhealthy: {reason}"))
+}

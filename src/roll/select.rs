@@ -1,0 +1,191 @@
+//! Which machines are to be replaced, and what an earlier run has left unfinished. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::memory::Memory;
+use super::observed::Observed;
+use super::step::{Action, Step};
+use super::{CONTROL_PLANE, Options, RollScope};
+use crate::cloud::{GroupMember, Instance, MachineGroup};
+use crate::common::clock::elapsed;
+
+/// Why a machine is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It was launched from another launch-template version than its group's.
+    Outdated,
+    /// It was launched longer ago than wanted.
+    Old,
+    /// It was named.
+    Named,
+    /// An earlier run has taken it out of its group.
+    Detached,
+}
+
+/// The machines that are to be replaced, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Selection(BTreeMap<String, Reason>);
+
+impl Selection {
+    pub(super) fn has(&self, instance: &str) -> bool {
+        self.0.contains_key(instance)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Reason)> {
+        self.0.iter().map(|(id, reason)| (id.as_str(), *reason))
+    }
+}
+
+impl Options {
+    /// Whether machines of a stack are looked at, by its tag.
+    pub(super) fn is_of(&self, stack: &str) -> bool {
+        match &self.scope {
+            RollScope::All | RollScope::Node(_) => true,
+            RollScope::ControlPlane => stack == CONTROL_PLANE,
+            RollScope::Pools => stack != CONTROL_PLANE,
+            RollScope::Named(names) => stack
+                .strip_prefix("pool-")
+                .is_some_and(|name| names.contains(name)),
+        }
+    }
+
+    /// Why a machine of a group is replaced; `None` for one that stays.
+    fn reason(&self, group: &MachineGroup, one: &Instance, began: Timestamp) -> Option<Reason> {
+        if let RollScope::Node(named) = &self.scope {
+            return (*named == one.id).then_some(Reason::Named);
+        }
+        if one.template.as_ref() != Some(&group.template) {
+            return Some(Reason::Outdated);
+        }
+        let (most, launched) = (self.older_than?, one.launched?);
+        // Measured from the start of the run: a new machine does not get old while it waits.
+        (elapsed(launched, began) > most).then_some(Reason::Old)
+    }
+}
+
+/// The machines of the wanted stacks that are to be replaced.
+pub(super) fn select(seen: &Observed, memory: &Memory, options: &Options) -> Selection {
+    let mut selection = Selection::default();
+    for group in seen
+        .groups
+        .iter()
+        .filter(|group| options.is_of(&group.stack))
+    {
+        for GroupMember { instance, .. } in &group.members {
+            let found = seen.instances.get(instance);
+            let alive = found.filter(|one| one.state.is_alive());
+            let reason = alive.and_then(|one| options.reason(group, one, memory.began));
+            selection
+                .0
+                .extend(reason.map(|reason| (instance.clone(), reason)));
+        }
+        let detached = seen.detached(&group.name);
+        selection
+            .0
+            .extend(detached.map(|one| (one.id.clone(), Reason::Detached)));
+    }
+    selection
+}
+
+/// A roll does not end while a machine is to be replaced: one that has only just been launched is in service soon.
+pub(super) fn wait_for_service(seen: &Observed, selection: &Selection, step: &mut Step) {
+    for (id, _) in selection.iter() {
+        let stack = seen.instances.get(id).and_then(|one| one.stack.as_deref());
+        step.wait(
+            stack.unwrap_or_default(),
+            id,
+            format!("waits for {id} to be in service"),
+        );
+    }
+}
+
+/// Keeps the taint on the machines that are to be replaced, and on no other; once the roll is over, on none.
+pub(super) fn taints(seen: &Observed, selection: &Selection, is_over: bool, step: &mut Step) {
+    if seen.away.is_some() {
+        return;
+    }
+    for node in seen.nodes.values() {
+        let is_of_pool = seen
+            .instances
+            .get(&node.name)
+            .is_some_and(|one| one.stack.as_deref() != Some(CONTROL_PLANE));
+        let is_outdated = is_of_pool && selection.has(&node.name) && !is_over;
+        if node.is_outdated != is_outdated {
+            step.actions.push(Action::Taint {
+                node: node.name.clone(),
+                is_outdated,
+            });
+        }
+    }
+}
+
+/// Takes back what a roll has put on machines that stay, and deletes the Node objects of those that are gone.
+pub(super) fn tidy(seen: &Observed, selection: &Selection, stack: &str, step: &mut Step) {
+    let members = seen.groups_of(stack).flat_map(|group| &group.members);
+    for GroupMember { instance, .. } in members {
+        let one = seen.instances.get(instance);
+        if one.is_some_and(|one| one.roll.is_some() && one.state.is_alive())
+            && !selection.has(instance)
+        {
+            step.actions.push(Action::Unmark {
+                instance: instance.clone(),
+            });
+        }
+    }
+    if seen.away.is_some() {
+        return;
+    }
+    for node in seen.nodes.values() {
+        let one = seen.instances.get(&node.name);
+        let is_of = one.is_none_or(|one| one.stack.as_deref() == Some(stack));
+        if !is_of || (node.roll.is_none() && one.is_none_or(|one| one.roll.is_none())) {
+            continue;
+        }
+        let is_gone = match one {
+            Some(one) => !one.state.is_alive(),
+            // EC2 lists a terminated machine for about an hour.
+            None => node.trouble.is_some(),
+        };
+        if is_gone {
+            step.actions.push(Action::DeleteNode {
+                node: node.name.clone(),
+                uid: node.uid.clone(),
+            });
+        } else if one.is_some() && node.roll.is_some() && !selection.has(&node.name) {
+            step.actions.push(Action::Uncordon {
+                node: node.name.clone(),
+            });
+        }
+    }
+}
+
+/// What an earlier run has left: machines that it took out of their groups, and nodes that it cordoned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The tag of its stack; `None` where EC2 does not say.
+    pub stack: Option<String>,
+    pub instance: String,
+    pub is_detached: bool,
+    /// When a roll cordoned it, by the clock of its machine: the value of the annotation.
+    pub cordoned: Option<String>,
+    pub launched: Option<Timestamp>,
+}
+
+/// What a roll has left unfinished, by id; nothing where none was interrupted.
+pub fn unfinished(seen: &Observed) -> Vec<Unfinished> {
+    let alive = seen.instances.values().filter(|one| one.state.is_alive());
+    let left = alive.filter_map(|one| {
+        let node = seen.nodes.get(&one.id);
+        let cordoned = node.and_then(|node| node.roll.clone());
+        (one.roll.is_some() || cordoned.is_some()).then(|| Unfinished {
+            stack: one.stack.clone(),
+            instance: one.id.clone(),
+            is_detached: one.roll.is_some() && one.group.is_none(),
+            cordoned,
+            launched: one.launched,
+        })
+    });
+    left.collect()
+}

@@ -1,0 +1,172 @@
+//! The next step of a roll: actions, waits, and the end. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::memory::Memory;
+use super::observed::Observed;
+use super::{CONTROL_PLANE, Options, control_plane, pools, select};
+use crate::cloud::PodRef;
+
+/// Something that is done now. Each may be repeated, and finds its machine gone without harm.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Keeps Auto Scaling from evening out the zones of a group by terminating machines.
+    SuspendRebalancing {
+        group: String,
+    },
+    /// Tags an instance with its group.
+    Mark {
+        instance: String,
+        group: String,
+    },
+    Unmark {
+        instance: String,
+    },
+    /// Out of its group, whose size stays.
+    Detach {
+        group: String,
+        instance: String,
+    },
+    /// Gives or takes the taint of outdated nodes.
+    Taint {
+        node: String,
+        is_outdated: bool,
+    },
+    Cordon {
+        node: String,
+    },
+    Uncordon {
+        node: String,
+    },
+    Evict {
+        node: String,
+        pod: PodRef,
+    },
+    /// Deletes a pod: it has finished, or its budget may be broken.
+    Remove {
+        node: String,
+        pod: PodRef,
+    },
+    /// Terminates an instance that is in no group.
+    Terminate {
+        instance: String,
+    },
+    /// Terminates an instance by its group, whose size stays.
+    TerminateInGroup {
+        instance: String,
+    },
+    DeleteNode {
+        node: String,
+        uid: String,
+    },
+}
+
+/// Something that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wait {
+    /// The tag of the stack.
+    pub stack: String,
+    /// The instance that waits.
+    pub instance: String,
+    pub text: String,
+    /// Whether a person should see it: a usual wait (a machine boots) is none.
+    pub is_notable: bool,
+}
+
+/// Why no further machine of a stack is replaced.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stop {
+    /// The tag of the stack.
+    pub stack: String,
+    /// The machine whose console or node says more.
+    pub instance: String,
+    pub text: String,
+}
+
+/// How a roll ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Nothing is left to do, and nothing of the roll is left.
+    Finished,
+    /// It can't go on by itself; the same command goes on once the reasons are gone.
+    Stopped(Vec<Stop>),
+}
+
+/// What is done next.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Step {
+    /// In this order.
+    pub actions: Vec<Action>,
+    pub waits: Vec<Wait>,
+    /// New reasons to stop: to be kept in [`Memory::stops`].
+    pub stops: Vec<Stop>,
+    /// Groups that lack Ready machines, and how many they have: for [`Memory::remember`].
+    pub lacking: BTreeMap<String, usize>,
+    /// Letters of control-plane nodes that are not complete: for [`Memory::remember`].
+    pub incomplete: BTreeSet<char>,
+    /// Whether the API is probed until the next look.
+    pub probes: bool,
+    /// Set once nothing is left to do or to wait for.
+    pub end: Option<End>,
+}
+
+impl Step {
+    pub(super) fn wait(&mut self, stack: &str, instance: &str, text: impl Into<String>) {
+        self.add_wait(stack, instance, text.into(), false);
+    }
+
+    /// A wait that a person should see.
+    pub(super) fn obstacle(&mut self, stack: &str, instance: &str, text: impl Into<String>) {
+        self.add_wait(stack, instance, text.into(), true);
+    }
+
+    fn add_wait(&mut self, stack: &str, instance: &str, text: String, is_notable: bool) {
+        self.waits.push(Wait {
+            stack: stack.to_owned(),
+            instance: instance.to_owned(),
+            text,
+            is_notable,
+        });
+    }
+
+    pub(super) fn stop(&mut self, stack: &str, instance: &str, text: impl Into<String>) {
+        self.stops.push(Stop {
+            stack: stack.to_owned(),
+            instance: instance.to_owned(),
+            text: text.into(),
+        });
+    }
+}
+
+/// What is done next, by what was seen and what this run remembers.
+pub fn next(seen: &Observed, memory: &Memory, options: &Options) -> Step {
+    let mut step = Step::default();
+    let selection = select::select(seen, memory, options);
+    if options.is_of(CONTROL_PLANE) {
+        control_plane::next(seen, memory, options, &selection, &mut step);
+    }
+    let waits_for_control_plane = !step.actions.is_empty()
+        || !step.waits.is_empty()
+        || memory.is_stopped(CONTROL_PLANE)
+        || !step.stops.is_empty();
+    if !(options.is_of(CONTROL_PLANE) && waits_for_control_plane) {
+        for stack in seen.pools() {
+            if options.is_of(stack) {
+                pools::next(seen, memory, options, &selection, stack, &mut step);
+            }
+        }
+    }
+    if step.actions.is_empty() && step.waits.is_empty() && memory.stops.is_empty() {
+        select::wait_for_service(seen, &selection, &mut step);
+    }
+    let is_over = step.actions.is_empty() && step.waits.is_empty() && step.stops.is_empty();
+    select::taints(seen, &selection, is_over, &mut step);
+    if is_over && step.actions.is_empty() {
+        step.end = Some(if memory.stops.is_empty() {
+            End::Finished
+        } else {
+            End::Stopped(memory.stops.clone())
+        });
+    }
+    step
+}

@@ -1,0 +1,172 @@
+//! How a cordoned machine gets rid of its pods.
+
+use std::time::Duration;
+
+use super::*;
+use crate::roll::Blocked;
+
+/// A machine that was detached and cordoned, whose replacement is there.
+fn draining() -> World {
+    let mut world = World::pool(2);
+    world.machine("workers", "i-new", 2);
+    world.detach("workers", "i-0");
+    world.cordon("i-0", at(0));
+    world.seen.at = at(10);
+    world
+}
+
+fn block(world: &mut World, name: &str, since: i64) {
+    let pod = world.seen.pods.iter().find(|pod| pod.pod.name == name);
+    let blocked = Blocked {
+        since: at(since),
+        why: "Cannot evict pod".to_owned(),
+        by_budget: true,
+    };
+    let pod = pod.unwrap().pod.clone();
+    world.memory.blocked.insert(pod, blocked);
+}
+
+fn has(step: &Step, wanted: fn(&Action) -> bool) -> bool {
+    step.actions.iter().any(wanted)
+}
+
+#[test]
+fn pods_are_evicted_and_finished_ones_deleted() {
+    let mut world = draining();
+    world.pod("i-0", "web");
+    world.pod("i-0", "job").phase = PodPhase::Finished;
+    world.pod("i-0", "cni").owner = PodOwner::DaemonSet;
+    world.pod("i-0", "static").owner = PodOwner::Static;
+    let step = world.looks(1);
+    let names: Vec<(&str, bool)> = step
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Evict { pod, .. } => Some((pod.name.as_str(), true)),
+            Action::Remove { pod, .. } => Some((pod.name.as_str(), false)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(names, [("web", true), ("job", false)]);
+}
+
+#[test]
+fn blocked_eviction_names_the_budget_and_the_pod_it_waits_for() {
+    let mut world = draining();
+    world.budget("web", 0);
+    world.pod("i-0", "web-1");
+    world.pod("i-1", "web-2").trouble = Some("CrashLoopBackOff".to_owned());
+    block(&mut world, "web-1", 10);
+    world.seen.at = at(45);
+    let step = world.looks(1);
+    let [wait] = step.waits.as_slice() else {
+        panic!("{:?}", step.waits);
+    };
+    assert!(wait.is_notable);
+    assert_eq!(
+        wait.text,
+        "shop/web-1 for 35s: shop/pdb web allows 0 of 3 disruptions (healthy 2, wants 3): \
+         waits for shop/web-2 (CrashLoopBackOff on i-1)"
+    );
+    assert!(
+        has(&step, |action| matches!(action, Action::Evict { .. })),
+        "asked again"
+    );
+}
+
+#[test]
+fn budget_is_broken_only_by_name_and_only_where_it_blocks() {
+    let mut world = draining();
+    world.budget("web", 0);
+    world.pod("i-0", "web-1");
+    world.options.evict_anyway = [("shop".to_owned(), "web".to_owned())].into();
+    let step = world.looks(1);
+    assert!(!has(&step, |action| matches!(
+        action,
+        Action::Remove { .. }
+    )));
+    block(&mut world, "web-1", 10);
+    let step = world.looks(1);
+    assert!(has(&step, |action| matches!(action, Action::Remove { .. })));
+}
+
+#[test]
+fn drain_that_times_out_untouched_is_uncordoned() {
+    let mut world = draining();
+    world.options.drain_timeout = Duration::from_secs(60);
+    world.pod("i-0", "once").owner = PodOwner::Nobody;
+    assert!(world.looks(2).stops.is_empty());
+    world.seen.at = at(61);
+    let step = world.looks(1);
+    assert!(has(&step, |action| matches!(
+        action,
+        Action::Uncordon { .. }
+    )));
+    let text = &step.stops[0].text;
+    assert_eq!(
+        text,
+        "i-0 is not empty after 1m00s, 1 pod left: pod shop/once belongs to no controller and would not come back: \
+         --lose-pod shop/once; uncordoned, for no pod was evicted"
+    );
+}
+
+#[test]
+fn drain_that_times_out_half_way_stays_cordoned() {
+    let mut world = draining();
+    world.options.drain_timeout = Duration::from_secs(60);
+    world.pod("i-0", "web");
+    world.memory.evicted.insert("i-0".to_owned());
+    world.looks(1);
+    world.seen.at = at(61);
+    let step = world.looks(1);
+    assert!(!has(&step, |action| matches!(
+        action,
+        Action::Uncordon { .. }
+    )));
+    assert!(
+        step.stops[0].text.ends_with("still cordoned"),
+        "{}",
+        step.stops[0].text
+    );
+}
+
+#[test]
+fn drain_of_an_earlier_run_gets_its_whole_time() {
+    let mut world = draining();
+    world.cordon("i-0", at(-7200));
+    world.pod("i-0", "web");
+    let step = world.looks(1);
+    assert!(step.stops.is_empty());
+    assert!(has(&step, |action| matches!(action, Action::Evict { .. })));
+}
+
+#[test]
+fn machine_is_terminated_after_its_volumes_or_six_minutes() {
+    let mut world = draining();
+    world.seen.attachments.push(crate::cloud::Attachment {
+        node: "i-0".to_owned(),
+        volume: "pvc-1".to_owned(),
+    });
+    let ends = |step: &Step| has(step, |action| matches!(action, Action::Terminate { .. }));
+    let step = world.looks(1);
+    assert!(!ends(&step));
+    assert_eq!(step.waits[0].text, "1 volume is still attached");
+    world.seen.at = at(380);
+    assert!(ends(&world.looks(1)));
+    world.seen.at = at(30);
+    world.seen.attachments.clear();
+    assert!(ends(&world.looks(1)));
+}
+
+#[test]
+fn machine_whose_kubelet_is_away_for_minutes_has_lost_its_pods() {
+    let mut world = draining();
+    world.pod("i-0", "web");
+    let node = world.seen.nodes.get_mut("i-0").unwrap();
+    node.trouble = Some("its kubelet stopped reporting".to_owned());
+    node.since = Some(at(-200));
+    let ends = |step: &Step| has(step, |action| matches!(action, Action::Terminate { .. }));
+    assert!(!ends(&world.looks(1)));
+    world.seen.at = at(101);
+    assert!(ends(&world.looks(1)));
+}

@@ -1,0 +1,185 @@
+//! Auto Scaling, EC2 and the load balancer, as far as machines are replaced.
+
+use super::events::FleetEvent;
+use super::log::FleetAct;
+use super::{Fleet, SimInstance};
+use crate::cloud::{
+    Activity, CloudError, GroupMember, Instance, InstanceState, MachineGroup, Machines, Presence,
+    Target,
+};
+use crate::simulated::Simulated;
+use crate::simulated::stack::timestamp;
+
+/// How long EC2 lists a terminated instance, in milliseconds.
+const LISTED: i64 = 3_600_000;
+
+impl Machines for Simulated {
+    async fn machine_groups(&self, cluster: &str) -> Result<Vec<MachineGroup>, CloudError> {
+        self.read("machine_groups", cluster, |state| {
+            Ok(state.fleet_mut().machine_groups(cluster))
+        })
+        .await
+    }
+
+    async fn instances(&self, cluster: &str) -> Result<Vec<Instance>, CloudError> {
+        self.read("instances", cluster, |state| {
+            let fleet = state.fleet_mut();
+            let is_listed = |one: &&SimInstance| {
+                one.state != InstanceState::Terminated || fleet.now - one.launched < LISTED * 1000
+            };
+            let all = fleet.instances.values().filter(is_listed);
+            Ok(all.map(instance).collect())
+        })
+        .await
+    }
+
+    async fn activities(&self, group: &str) -> Result<Vec<Activity>, CloudError> {
+        self.read("activities", group, |state| {
+            let all = state.fleet_mut().activities.get(group).cloned();
+            Ok(all.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn mark_instance(&self, instance: &str, value: &str) -> Result<Presence, CloudError> {
+        self.write("mark_instance", instance, |state| {
+            let fleet = state.fleet_mut();
+            let Some(one) = fleet.alive(instance) else {
+                return Ok(Presence::Gone);
+            };
+            one.roll = Some(value.to_owned());
+            fleet.note(FleetAct::Marked(instance.to_owned()));
+            Ok(Presence::There)
+        })
+        .await
+    }
+
+    async fn unmark_instance(&self, instance: &str) -> Result<Presence, CloudError> {
+        self.write("unmark_instance", instance, |state| {
+            let fleet = state.fleet_mut();
+            let Some(one) = fleet.alive(instance) else {
+                return Ok(Presence::Gone);
+            };
+            one.roll = None;
+            fleet.note(FleetAct::Unmarked(instance.to_owned()));
+            Ok(Presence::There)
+        })
+        .await
+    }
+
+    async fn detach(&self, group: &str, instance: &str) -> Result<Presence, CloudError> {
+        let about = format!("{group} {instance}");
+        self.write("detach", &about, |state| {
+            let fleet = state.fleet_mut();
+            let member = fleet.alive(instance);
+            let Some(one) = member.filter(|one| one.group.as_deref() == Some(group)) else {
+                return Ok(Presence::Gone);
+            };
+            if one.lifecycle != "InService" {
+                return Err(CloudError::Refused {
+                    operation: "DetachInstances".to_owned(),
+                    message: format!("The instance {instance} is not in InService."),
+                });
+            }
+            one.group = None;
+            if fleet.config.detach_lowers_size {
+                fleet.scaled.push((group.to_owned(), -1));
+                fleet.after(1, FleetEvent::Place);
+            }
+            fleet.note(FleetAct::Detached(instance.to_owned()));
+            fleet.check_size(group);
+            Ok(Presence::There)
+        })
+        .await
+    }
+
+    async fn terminate(&self, instance: &str) -> Result<Presence, CloudError> {
+        self.write("terminate", instance, |state| {
+            Ok(state.fleet_mut().terminate(instance))
+        })
+        .await
+    }
+
+    async fn terminate_in_group(&self, instance: &str) -> Result<Presence, CloudError> {
+        self.write("terminate_in_group", instance, |state| {
+            Ok(state.fleet_mut().terminate(instance))
+        })
+        .await
+    }
+
+    async fn targets(&self, target_group: &str) -> Result<Vec<Target>, CloudError> {
+        self.read("targets", target_group, |state| {
+            Ok(state.fleet_mut().targets())
+        })
+        .await
+    }
+}
+
+impl Fleet {
+    fn alive(&mut self, id: &str) -> Option<&mut SimInstance> {
+        let one = self.instances.get_mut(id);
+        one.filter(|one| one.state.is_alive())
+    }
+
+    fn terminate(&mut self, id: &str) -> Presence {
+        if self.alive(id).is_none() {
+            return Presence::Gone;
+        }
+        let lost_after = 300_000;
+        let is_lost = self
+            .nodes
+            .get(id)
+            .is_none_or(|node| !node.is_ready && self.now - node.since >= lost_after);
+        let act = FleetAct::Terminated {
+            instance: id.to_owned(),
+            pods: self.drainable(id),
+            is_lost,
+        };
+        self.end(id);
+        self.note(act);
+        Presence::There
+    }
+
+    fn machine_groups(&self, cluster: &str) -> Vec<MachineGroup> {
+        let groups = self
+            .groups
+            .values()
+            .filter(|group| group.cluster == cluster);
+        let group = |group: &super::GroupFacts| MachineGroup {
+            name: group.name.clone(),
+            stack: group.stack.clone(),
+            min: group.min,
+            desired: group.desired,
+            max: group.max,
+            template: group.template.clone(),
+            suspended: group.suspended.clone(),
+            members: self.listed_members(&group.name),
+        };
+        groups.map(group).collect()
+    }
+
+    fn listed_members(&self, group: &str) -> Vec<GroupMember> {
+        let all = self.instances.values();
+        let members = all.filter(|one| one.group.as_deref() == Some(group));
+        let member = |one: &SimInstance| GroupMember {
+            instance: one.id.clone(),
+            lifecycle: one.lifecycle.to_owned(),
+        };
+        members.map(member).collect()
+    }
+}
+
+fn instance(one: &SimInstance) -> Instance {
+    Instance {
+        id: one.id.clone(),
+        stack: Some(one.stack.clone()),
+        state: one.state,
+        launched: Some(timestamp(one.launched)),
+        group: one.group.clone(),
+        template: Some(one.template.clone()),
+        zone: one.zone.clone(),
+        instance_type: "m7g.large".to_owned(),
+        is_spot: false,
+        roll: one.roll.clone(),
+    }
+}
