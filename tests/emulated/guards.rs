@@ -51,7 +51,7 @@ async fn a_lock_file_of_another_account_is_refused() {
     let foreign = lock.replace(&world.account(), "999988887777");
     world.write("clusters/moved.lock.yaml", &foreign);
     // The arguments of every command, with those that look at no cluster, or at all: why no lock file guards them.
-    let commands: [(&str, Result<&[&str], &str>); 22] = [
+    let commands: [(&str, Result<&[&str], &str>); 24] = [
         ("new", Err("makes a definition")),
         (
             "list",
@@ -62,6 +62,8 @@ async fn a_lock_file_of_another_account_is_refused() {
         ("render", Err("without AWS")),
         ("plan", Ok(&["moved"])),
         ("apply", Ok(&["moved", "--yes"])),
+        ("roll", Ok(&["moved", "--yes"])),
+        ("upgrade", Ok(&["moved", "--to", "latest", "--plan"])),
         ("rehearse", Err("without AWS")),
         ("watch", Ok(&["moved"])),
         ("status", Ok(&["moved"])),
