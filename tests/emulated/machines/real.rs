@@ -201,7 +201,7 @@ fn trees_of_real_programs_boot_up_to_the_first_call_of_kubeadm() {
         .to_owned();
     slot.sh(&format!(
         "[ \"$(cat /var/lib/kube-cfn/installed/kubeadm)\" = {sum} ] && [ \"$(sha256sum < /usr/local/bin/kubeadm)\" = '{sum}  -' ]
-         [ -x /opt/kube-cfn/credential/ecr-credential-provider ] && [ \"$(etcdutl)\" = \"$(etcdctl)\" ]"
+         [ -x /opt/kube-cfn/credential/ecr-credential-provider ] && etcdutl | grep -q '^etcdutl v' && etcdctl | grep -q '^etcdctl v'"
     ));
     // What containers would be made of is there, at the place that containerd's configuration names.
     if !slot
