@@ -138,20 +138,15 @@ fn obstacles_of(
         .iter()
         .filter(|budget| covers(budget, pod))
         .collect();
+    let is_waived = options.breaks_budget(seen, pod);
     match budgets.as_slice() {
-        [] => {}
-        [budget] if never_allows(budget) && !options.breaks_budget(seen, pod) => {
-            refuse(format!(
-                "{}, whatever becomes Ready: --evict-anyway {}/{}",
-                text::budget_numbers(budget),
-                budget.namespace,
-                budget.name
-            ));
-        }
-        [_] => {}
-        several if !options.breaks_budget(seen, pod) => {
-            refuse(text::several_budgets(&pod.pod, several));
-        }
+        [budget] if never_allows(budget) && !is_waived => refuse(format!(
+            "{}, whatever becomes Ready: --evict-anyway {}/{}",
+            text::budget_numbers(budget),
+            budget.namespace,
+            budget.name
+        )),
+        several @ [_, _, ..] if !is_waived => refuse(text::several_budgets(&pod.pod, several)),
         _ => {}
     }
     if let Some(text) = text::no_place(seen, one, pod) {
