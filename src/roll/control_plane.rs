@@ -215,11 +215,15 @@ fn wait_for_api(seen: &Observed, memory: &Memory, why: &str, step: &mut Step) {
     let waited = since
         .map(|since| elapsed(since, seen.at))
         .unwrap_or_default();
+    // Probes that have begun go on: they say more than one request.
+    step.probes = memory.probes != (0, 0);
     let text = text::away(why);
     if waited >= COMPLETE {
         step.stop(CONTROL_PLANE, "", text);
-    } else {
+    } else if waited >= text::SILENT {
         step.obstacle(CONTROL_PLANE, "", text);
+    } else {
+        step.wait(CONTROL_PLANE, "", text);
     }
 }
 

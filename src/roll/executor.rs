@@ -18,8 +18,8 @@ use crate::common::clock::elapsed;
 use crate::etcd::{Member, Members};
 use crate::events::Event;
 
-/// Between two looks.
-const INTERVAL: Duration = Duration::from_secs(5);
+/// Between two looks: two of them make the five seconds that a new machine is looked at apart.
+const INTERVAL: Duration = Duration::from_millis(2500);
 /// After an action that frees a place, or fills one.
 const SHORT: Duration = Duration::from_secs(1);
 /// How long AWS may give no answer before a roll ends with that.

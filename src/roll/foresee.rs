@@ -165,15 +165,15 @@ fn obstacles_of(
         .iter()
         .filter(|budget| covers(budget, pod))
         .collect();
+    let is_waived = options.breaks_budget(seen, pod);
     match budgets.as_slice() {
-        [budget] if never_allows(budget) && !options.breaks_budget(seen, pod) => {
+        [budget] if never_allows(budget) && !is_waived => {
             let waiver = of_budget(budget);
             let text = text::budget_numbers(budget);
             refuse(format!("{text}, whatever becomes Ready: {waiver}"), waiver);
         }
-        [] | [_] => {}
         // Each has to be waived.
-        several if !options.breaks_budget(seen, pod) => {
+        several @ [_, _, ..] if !is_waived => {
             for waiver in several.iter().map(|budget| of_budget(budget)) {
                 let text = text::several_budgets(&pod.pod, several);
                 refuse(format!("{text}: {waiver}"), waiver);

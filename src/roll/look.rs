@@ -46,31 +46,38 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         last: &mut Last,
         memory: &Memory,
     ) -> Result<Observed, RollError> {
+        let mut seen = std::mem::take(&mut last.seen);
+        let looked = self.look_at_all(&mut seen, last, memory).await;
+        last.seen.clone_from(&seen);
+        looked.map(|()| seen)
+    }
+
+    async fn look_at_all(
+        &self,
+        seen: &mut Observed,
+        last: &mut Last,
+        memory: &Memory,
+    ) -> Result<(), RollError> {
         let cluster = self.options.cluster.as_str();
-        let groups = self
+        seen.groups = self
             .ask(async || self.cloud.machine_groups(cluster).await)
             .await?;
         let instances = self
             .ask(async || self.cloud.instances(cluster).await)
             .await?;
-        let mut seen = Observed {
-            groups,
-            instances: instances
-                .into_iter()
-                .map(|one| (one.id.clone(), one))
-                .collect(),
-            ..last.seen.clone()
-        };
-        match self.look_at_nodes(&mut seen, last, memory).await {
+        seen.instances = instances
+            .into_iter()
+            .map(|one| (one.id.clone(), one))
+            .collect();
+        match self.look_at_nodes(seen, last, memory).await {
             Ok(()) => seen.away = None,
             Err(NodesError::Away(why)) => seen.away = Some(why),
             Err(refused @ NodesError::Refused(_)) => return Err(RollError::Kubernetes(refused)),
         }
-        self.look_at_control_plane(&mut seen, memory).await;
-        seen.activities = self.look_at_activities(&seen, memory).await?;
+        self.look_at_control_plane(seen, memory).await;
+        seen.activities = self.look_at_activities(seen, memory).await?;
         seen.at = self.cloud.now();
-        last.seen.clone_from(&seen);
-        Ok(seen)
+        Ok(())
     }
 
     /// A request to AWS that bears repeating.

@@ -118,16 +118,16 @@ impl Memory {
     pub fn remember(&mut self, step: &Step, seen: &Observed) {
         let (at, seen_is_away) = (seen.at, seen.away.is_some());
         self.stops.extend(step.stops.iter().cloned());
-        self.lacks
-            .retain(|group, _| step.lacking.contains_key(group));
         if !seen_is_away {
+            self.lacks
+                .retain(|group, _| step.lacking.contains_key(group));
             self.incomplete
                 .retain(|letter, _| step.incomplete.contains(letter));
         }
         for letter in &step.incomplete {
             self.incomplete.entry(*letter).or_insert(at);
         }
-        if !step.probes {
+        if !step.probes && !seen_is_away {
             self.probes = (0, 0);
         }
         for (group, ready) in &step.lacking {
@@ -139,12 +139,13 @@ impl Memory {
     }
 
     fn count_looks(&mut self, seen: &Observed, versions: &BTreeMap<String, String>) {
-        let good: Vec<&String> = seen
+        let failing = without_system(seen);
+        let good: BTreeSet<&String> = seen
             .nodes
             .keys()
-            .filter(|node| passes(seen, versions, node))
+            .filter(|node| !failing.contains(node.as_str()) && passes(seen, versions, node))
             .collect();
-        self.looks.retain(|node, _| good.contains(&node));
+        self.looks.retain(|node, _| good.contains(node));
         for node in good {
             let Some((count, last)) = self.looks.get_mut(node) else {
                 self.looks.insert(node.clone(), (1, seen.at));
@@ -171,19 +172,22 @@ impl Memory {
     }
 }
 
-/// Whether a look at a node is good: Ready, the version that its stack boots, and every pod that Kubernetes itself runs
-/// on each node (network, proxy, storage) Ready.
+/// Nodes on which a pod that Kubernetes itself runs on each node (network, proxy, storage) is not Ready.
+fn without_system(seen: &Observed) -> BTreeSet<&str> {
+    let of_system = seen
+        .pods
+        .iter()
+        .filter(|pod| pod.owner == PodOwner::DaemonSet && pod.pod.namespace == "kube-system");
+    let failing = of_system.filter(|pod| pod.trouble.is_some());
+    failing.filter_map(|pod| pod.node.as_deref()).collect()
+}
+
+/// Whether a node is Ready, takes pods and has the version that its stack boots.
 fn passes(seen: &Observed, versions: &BTreeMap<String, String>, node: &str) -> bool {
-    if !seen.serves(node) {
-        return false;
-    }
     let stack = seen.instances.get(node).and_then(|one| one.stack.as_ref());
     let wanted = stack.and_then(|stack| versions.get(stack));
     let version = seen.nodes.get(node).map(|node| node.version.as_str());
     let has_version = wanted
         .is_none_or(|wanted| version.is_some_and(|has| has.trim_start_matches('v') == wanted));
-    let mut of_system = seen
-        .pods_on(node)
-        .filter(|pod| pod.owner == PodOwner::DaemonSet && pod.pod.namespace == "kube-system");
-    has_version && of_system.all(|pod| pod.trouble.is_none())
+    seen.serves(node) && has_version
 }

@@ -85,10 +85,13 @@ impl<'a> Pool<'a> {
         }
         let since = self.memory.away.unwrap_or(self.seen.at);
         let text = text::away(why);
-        if elapsed(since, self.seen.at) >= REPLACEMENT {
+        let waited = elapsed(since, self.seen.at);
+        if waited >= REPLACEMENT {
             step.stop(self.stack, "", text);
-        } else {
+        } else if waited >= text::SILENT {
             step.obstacle(self.stack, "", text);
+        } else {
+            step.wait(self.stack, "", text);
         }
     }
 

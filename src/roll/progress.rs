@@ -132,7 +132,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
             part.done += gone;
             part.wanted += gone;
         }
-        for stop in memory.stops.iter() {
+        for stop in &memory.stops {
             let part = parts
                 .entry(&stop.stack)
                 .or_insert_with(|| part(&stop.stack));

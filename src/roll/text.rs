@@ -16,6 +16,9 @@ use crate::common::text::{count, one_line};
 /// From here on a person should see a wait for a new machine.
 pub(super) const LATE: Duration = Duration::from_mins(5);
 
+/// From here on a person should see that the API does not answer: one request may fail.
+pub(super) const SILENT: Duration = Duration::from_secs(20);
+
 /// `shop/web-7c`
 pub(super) fn name(pod: &PodRef) -> String {
     format!("{}/{}", pod.namespace, pod.name)

@@ -6,7 +6,7 @@ use crate::cloud::{InstanceState, NodeResources};
 use crate::common::tags::TAG_CLUSTER;
 use crate::simulated::rng::{stream, uuid};
 
-/// Until Kubernetes calls a node NotReady whose machine is gone, in milliseconds.
+/// Until a node is not Ready for Kubernetes whose machine is gone, in milliseconds.
 const NOTICED: i64 = 40_000;
 /// Until the cloud controller deletes the Node object of a terminated machine, after that.
 const NODE_GONE: i64 = 60_000;
@@ -188,8 +188,10 @@ impl Fleet {
     }
 
     fn terminated(&mut self, id: &str) {
+        let now = self.now;
         if let Some(one) = self.instances.get_mut(id) {
             one.state = InstanceState::Terminated;
+            one.ended = Some(now);
             one.group = None;
         }
     }

@@ -232,6 +232,7 @@ impl Fleet {
             state: InstanceState::Pending,
             launched: self.now,
             missing: group.missing.unwrap_or(self.now),
+            ended: None,
             group: Some(name.to_owned()),
             lifecycle: "Pending",
             template: group.template.clone(),

@@ -24,9 +24,8 @@ impl Machines for Simulated {
     async fn instances(&self, cluster: &str) -> Result<Vec<Instance>, CloudError> {
         self.read("instances", cluster, |state| {
             let fleet = state.fleet_mut();
-            let is_listed = |one: &&SimInstance| {
-                one.state != InstanceState::Terminated || fleet.now - one.launched < LISTED * 1000
-            };
+            let is_listed =
+                |one: &&SimInstance| one.ended.is_none_or(|ended| fleet.now - ended < LISTED);
             let all = fleet.instances.values().filter(is_listed);
             Ok(all.map(instance).collect())
         })

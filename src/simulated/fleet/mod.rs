@@ -72,6 +72,8 @@ struct SimInstance {
     launched: i64,
     /// Since when it was missing.
     missing: i64,
+    /// When it was terminated.
+    ended: Option<i64>,
     group: Option<String>,
     lifecycle: &'static str,
     template: TemplateVersion,
@@ -93,6 +95,7 @@ impl SimInstance {
 }
 
 /// A node.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone)]
 struct SimNode {
     uid: String,

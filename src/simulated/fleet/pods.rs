@@ -165,8 +165,9 @@ impl Fleet {
             return;
         };
         let node = pod.node.as_deref().and_then(|node| nodes.get(node));
+        let was_ready = pod.is_ready;
         pod.is_ready = pod.ending.is_none() && node.is_some_and(|node| node.is_ready);
-        if let (PodKind::DaemonSet, Some(id)) = (&pod.kind, &pod.node) {
+        if let (PodKind::DaemonSet, Some(id), false) = (&pod.kind, &pod.node, was_ready) {
             let worker = self.instances.get(id).filter(|one| one.slot.is_none());
             self.boots.extend(worker.map(|one| self.now - one.missing));
         }

@@ -85,7 +85,8 @@ fn ready(options: &Options, before: &FleetFacts, entry: &FleetEntry) -> Result<(
 fn sizes(start: &FleetFacts, entry: &FleetEntry) -> Result<(), Broken> {
     for (name, group) in &entry.facts.groups {
         let before = start.groups.get(name).map_or(0, |group| group.desired);
-        let by_autoscaler = entry.facts.scaled.get(name).copied().unwrap_or(0);
+        let by = |facts: &FleetFacts| facts.scaled.get(name).copied().unwrap_or(0);
+        let by_autoscaler = by(&entry.facts) - by(start);
         if before.checked_add_signed(by_autoscaler) != Some(group.desired) {
             let how = format!("{name} wants {} machines, not {before}", group.desired);
             return broken("sizes", &how);

@@ -9,7 +9,9 @@ use kube_cfn::cloud::CloudError;
 use kube_cfn::common::Clock;
 use kube_cfn::common::clock::elapsed;
 use kube_cfn::etcd::{Members, Slot, slots};
-use kube_cfn::roll::{End, Next, Options, Roll, RollError, RollScope, Surge};
+use kube_cfn::roll::{
+    self, End, Memory, Next, Observed, Options, Roll, RollError, RollScope, Step, Surge,
+};
 use kube_cfn::simulated::{
     Crash, CrashPoint, Faults, FleetConfig, FleetFacts, Simulated, SimulationConfig,
 };
@@ -223,6 +225,13 @@ pub fn broken(invariant: &'static str, how: &str) -> Result<(), Broken> {
     })
 }
 
+/// The decisions, each said aloud.
+fn spoken(seen: &Observed, memory: &Memory, options: &Options) -> Step {
+    let step = roll::next(seen, memory, options);
+    eprintln!("{} {step:?}", seen.at);
+    step
+}
+
 /// Most kills come early, where most is decided.
 fn crash_call(rng: &mut Rng) -> u64 {
     let most = *rng.choice(&[30, 200, 1500]).unwrap();
@@ -239,7 +248,11 @@ impl Scenario {
         };
         let nodes: &Simulated = &self.cloud;
         let roll = Roll {
-            next: self.variant.next,
+            next: if self.verbose {
+                spoken
+            } else {
+                self.variant.next
+            },
             ..Roll::new((&self.cloud, nodes, &members), &self.options, &events)
         };
         let began = self.cloud.now();
