@@ -35,7 +35,7 @@
 //! | `kube` | readiness, nodes and grants through the API of a running cluster | CloudFormation |
 //! | `kubeconfig` | building, merging, locking and writing kubeconfig files | everything else |
 //! | `pki` | certificate authorities, keys, client certificates | where they are kept |
-//! | `simulated` | a deterministic AWS in virtual time, with seeded faults | the rest |
+//! | `simulated` | a deterministic AWS and a deterministic Kubernetes in virtual time, with seeded faults | the rest |
 //! | `templates` | embedded templates, overrides, Tera, escaping; references and functions of a rendered one | what a cluster is |
 //! | `cloud` | the traits `Cloud`, `Store`, `Remote`, `VersionedParameters` in our own words; only `cloud/aws` names the SDK | the rest |
 //! | `spec` | the types of a cluster and the rules between its parts | files, I/O, template text |

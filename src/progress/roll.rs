@@ -202,3 +202,65 @@ pub(super) fn machine_mark(step: MachineStep) -> Mark {
         | MachineStep::Waiting => Mark::Detail,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(succeeded: Option<bool>) -> Event {
+        let part = |name: &str, done, waits: &[&str]| RollPart {
+            name: name.to_owned(),
+            done,
+            wanted: 4,
+            state: "1 replacement boots, 2 machines drain".to_owned(),
+            waits: waits.iter().map(|text| (*text).to_owned()).collect(),
+            stops: Vec::new(),
+        };
+        Event::Roll {
+            at: "2026-12-01T04:10:00Z".parse().unwrap(),
+            since: "2026-12-01T04:00:00Z".parse().unwrap(),
+            cluster: "canary".to_owned(),
+            parts: vec![
+                part("pool-batch", 4, &[]),
+                part("pool-workers", 1, &["shop/web-1 waits", "shop/web-2 waits"]),
+            ],
+            succeeded,
+        }
+    }
+
+    fn texts(lines: &[Line]) -> Vec<String> {
+        lines.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn roll_shows_each_stack_and_what_it_waits_for() {
+        let roll = RollProgress::of(&event(None)).unwrap();
+        let now = roll.at;
+        let all = texts(&roll.view(now, 100, 10));
+        assert_eq!(all.len(), 5, "{all:#?}");
+        assert!(
+            all[0].starts_with("canary  roll  10m00s  5 of 8 machines replaced"),
+            "{}",
+            all[0]
+        );
+        assert!(all[1].contains("pool-batch") && all[1].contains("4/4"));
+        assert!(all[4].contains("shop/web-2 waits"));
+        for height in 0..6 {
+            let lines = texts(&roll.view(now, 100, height));
+            assert!(lines.len() <= height, "{height}: {lines:?}");
+        }
+        assert!(texts(&roll.view(now, 100, 4))[3].contains("and 2 more"));
+    }
+
+    #[test]
+    fn roll_summary_says_how_it_ended() {
+        let first = |succeeded| {
+            let roll = RollProgress::of(&event(succeeded)).unwrap();
+            texts(&roll.summary(roll.at, 100))[0].clone()
+        };
+        assert_eq!(first(Some(true)), "canary: 5 machines replaced in 10m00s");
+        let stopped = "canary: roll stopped after 10m00s, 5 of 8 machines replaced";
+        assert_eq!(first(Some(false)), stopped);
+        assert!(first(None).contains("interrupted"));
+    }
+}

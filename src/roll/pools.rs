@@ -148,7 +148,7 @@ impl<'a> Pool<'a> {
                 step.actions.push(cordon(id));
             }
         }
-        waiting.sort_by_key(|id| (Reverse(drain_seconds(self.seen, id)), *id));
+        waiting.sort_by_cached_key(|id| (Reverse(drain_seconds(self.seen, id)), (*id).to_owned()));
         let spare = self.ready(group).saturating_sub(self.need(group));
         let (free, others) = waiting.split_at(spare.min(waiting.len()));
         step.actions.extend(free.iter().map(|id| cordon(id)));
@@ -200,6 +200,11 @@ impl<'a> Pool<'a> {
     /// Takes more machines out of their groups, as long as places are free.
     fn detach_more(self, step: &mut Step) {
         let groups = || self.seen.groups_of(self.stack);
+        let detached = groups().map(|group| self.seen.detached(&group.name).count());
+        let free = self.places().saturating_sub(detached.sum());
+        if free == 0 {
+            return;
+        }
         let mut begun: Vec<(&MachineGroup, &Instance)> = Vec::new();
         let mut fresh: Vec<(&MachineGroup, &Instance)> = Vec::new();
         for group in groups() {
@@ -217,13 +222,11 @@ impl<'a> Pool<'a> {
         }
         let expected = |one: &Instance| drain_seconds(self.seen, &one.id);
         if self.is_proven() {
-            fresh.sort_by_key(|(_, one)| (Reverse(expected(one)), one.id.as_str()));
+            fresh.sort_by_cached_key(|(_, one)| (Reverse(expected(one)), one.id.clone()));
         } else {
             // The first one is alone: what it takes, everything takes longer.
-            fresh.sort_by_key(|(_, one)| (expected(one), one.id.as_str()));
+            fresh.sort_by_cached_key(|(_, one)| (expected(one), one.id.clone()));
         }
-        let detached = groups().map(|group| self.seen.detached(&group.name).count());
-        let free = self.places().saturating_sub(detached.sum());
         for (group, one) in begun.into_iter().chain(fresh).take(free) {
             step.actions.push(Action::Mark {
                 instance: one.id.clone(),

@@ -5,7 +5,8 @@
 //! moment (`middleware` decides whether it gets through). Nothing happens between calls, nothing runs
 //! beside them. Time is tokio's, which tests pause and a rehearsal speeds up. What a template's rules say
 //! and what AWS would answer is reported in AWS's words. Not simulated: imports, nested stacks, hooks,
-//! resource-level conditions, programs on machines (their answers are scripted).
+//! resource-level conditions, programs on machines (their answers are scripted). Machines one by one, and the Kubernetes that
+//! runs on them, are in `fleet`.
 
 mod account;
 mod answers;

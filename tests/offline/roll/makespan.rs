@@ -1,9 +1,9 @@
 //! How long a roll of many machines takes, in virtual time, against a bound that no order undercuts.
 
 #[path = "../../../benches/makespan.rs"]
-mod makespan;
+mod bench;
 
-use makespan::{quantile, ratio};
+use bench::{quantile, ratio};
 
 /// So many seeds are enough for figures that tell a wrong order from a right one; the bench makes 400.
 const SEEDS: u64 = 25;
