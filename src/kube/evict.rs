@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    fn of(code: u16, message: &str, details: Value) -> Option<Eviction> {
+    fn of(code: u16, message: &str, details: &Value) -> Option<Eviction> {
         let status =
             json!({"status": "Failure", "code": code, "message": message, "details": details});
         answered(&serde_json::from_value(status).unwrap())
@@ -81,16 +81,16 @@ mod tests {
         let details = json!({"causes": [{"reason": BUDGET, "message": cause}]});
         let violates = "Cannot evict pod as it would violate the pod's disruption budget.";
         assert_eq!(
-            of(429, violates, details),
+            of(429, violates, &details),
             Some(Eviction::Blocked(cause.to_owned()))
         );
         assert_eq!(
-            of(429, "too many requests", json!({})),
+            of(429, "too many requests", &json!({})),
             Some(Eviction::Slower)
         );
         let several = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
         assert_eq!(
-            of(500, several, json!({})),
+            of(500, several, &json!({})),
             Some(Eviction::SeveralBudgets(several.to_owned()))
         );
     }
@@ -112,24 +112,24 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                of(code, says, json!({})),
+                of(code, says, &json!({})),
                 Some(Eviction::Denied(says.to_owned()))
             );
         }
         let rights = "pods \"a\" is forbidden: User \"ci\" cannot create resource \"pods/eviction\" in API group \"\"";
-        assert_eq!(of(403, rights, json!({})), None);
-        assert_eq!(of(500, "etcdserver: request timed out", json!({})), None);
+        assert_eq!(of(403, rights, &json!({})), None);
+        assert_eq!(of(500, "etcdserver: request timed out", &json!({})), None);
     }
 
     #[test]
     fn pod_that_is_gone_or_replaced_is_gone() {
         assert_eq!(
-            of(404, "pods \"a\" not found", json!({})),
+            of(404, "pods \"a\" not found", &json!({})),
             Some(Eviction::Gone)
         );
         let other = "Operation cannot be fulfilled on pods \"a\": the UID in the precondition (1) does not match";
-        assert_eq!(of(409, other, json!({})), Some(Eviction::Gone));
+        assert_eq!(of(409, other, &json!({})), Some(Eviction::Gone));
         let written = "Operation cannot be fulfilled on poddisruptionbudgets.policy \"web\": the object has been modified";
-        assert_eq!(of(409, written, json!({})), Some(Eviction::Slower));
+        assert_eq!(of(409, written, &json!({})), Some(Eviction::Slower));
     }
 }

@@ -255,7 +255,7 @@ mod tests {
         state(serde_json::from_value(object).unwrap())
     }
 
-    fn owned(kind: &str, name: &str, more: Value) -> PodOwner {
+    fn owned(kind: &str, name: &str, more: &Value) -> PodOwner {
         let version = if kind == "Node" { "v1" } else { "apps/v1" };
         let mut metadata = json!({"name": "a", "namespace": "shop", "ownerReferences": [
             {"apiVersion": version, "kind": kind, "name": name, "uid": "1", "controller": true}]});
@@ -270,13 +270,16 @@ mod tests {
     fn owner_is_the_deployment_of_a_replica_set() {
         let labels = json!({"labels": {"pod-template-hash": "7d9"}});
         let web = PodOwner::Controller("Deployment shop/web".to_owned());
-        assert_eq!(owned("ReplicaSet", "web-7d9", labels.clone()), web);
+        assert_eq!(owned("ReplicaSet", "web-7d9", &labels), web);
         let bare = PodOwner::Controller("ReplicaSet shop/web".to_owned());
-        assert_eq!(owned("ReplicaSet", "web", labels), bare);
-        assert_eq!(owned("DaemonSet", "cilium", json!({})), PodOwner::DaemonSet);
-        assert_eq!(owned("Node", "i-1", json!({})), PodOwner::Static);
+        assert_eq!(owned("ReplicaSet", "web", &labels), bare);
+        assert_eq!(
+            owned("DaemonSet", "cilium", &json!({})),
+            PodOwner::DaemonSet
+        );
+        assert_eq!(owned("Node", "i-1", &json!({})), PodOwner::Static);
         let mirror = json!({"annotations": {MIRROR: "1"}});
-        assert_eq!(owned("Node", "i-1", mirror), PodOwner::Static);
+        assert_eq!(owned("Node", "i-1", &mirror), PodOwner::Static);
         assert_eq!(
             pod(json!({"metadata": {"name": "a"}})).owner,
             PodOwner::Nobody

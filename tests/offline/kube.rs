@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube_cfn::access::{AbsentNamespace, Grant, GrantError, GrantResult, UnconfinedPods, grant};
+use kube_cfn::cloud::Nodes as _;
 use kube_cfn::kube::{
     Api, Binding, ClientLogin, Connection, NamespaceRole, PodSecurity, PodSecurityLevel, Readiness,
     WaitOptions, WaitResult, WantedCluster, WantedPool, WantedSlot, wait,
@@ -397,4 +398,42 @@ fn kubectl_works_with_the_granted_kubeconfig() {
     assert!(maps.contains("\"items\":[]"), "{maps}");
     let view = ask(&["config", "view", "--minify", "-o", "jsonpath={..namespace}"]);
     assert_eq!(view, "web");
+}
+
+/// The size of the largest clusters that a roll is measured with.
+#[test]
+fn pods_of_a_large_cluster_are_read_in_pages() {
+    let server = ApiServer::start();
+    fill(&server, &["10.20.0.10"], "web", 300);
+    for number in 0..5000 {
+        let name = format!("web-{number}");
+        let env: Vec<_> = (0..20)
+            .map(|key| json!({"name": format!("KEY_{key}"), "value": "some value that nobody needs here"}))
+            .collect();
+        server.put(
+            PODS,
+            json!({"metadata": {"namespace": "shop", "name": name, "labels": {"app": "web"}},
+                "spec": {"nodeName": format!("i-0d{}", number % 300),
+                    "containers": [{"name": "web", "image": "web:1", "env": env}]},
+                "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}),
+        );
+    }
+    let started = std::time::Instant::now();
+    let (nodes, pods, on_one) = run(async {
+        let api = Api::connect(&server.connection()).unwrap();
+        let nodes = api.node_states().await.unwrap();
+        let pods = api.pod_states().await.unwrap();
+        (nodes, pods, api.pods_on("i-0d7").await.unwrap())
+    });
+    println!("read in {:?}", started.elapsed());
+    assert_eq!(nodes.len(), 301);
+    let web = pods.iter().filter(|pod| pod.pod.namespace == "shop");
+    assert_eq!(web.count(), 5000);
+    // Those of the application, and the agent of the node.
+    assert_eq!(on_one.len(), 5000_usize.div_ceil(300) + 1);
+    let asked = server.requests();
+    let pages = asked
+        .iter()
+        .filter(|request| *request == "GET /api/v1/pods");
+    assert_eq!(pages.count(), pods.len().div_ceil(500) + 1, "{asked:?}");
 }
