@@ -93,7 +93,7 @@ fn budget_is_broken_only_by_name_and_only_where_it_blocks() {
 #[test]
 fn drain_that_times_out_untouched_is_uncordoned() {
     let mut world = draining();
-    world.options.drain_timeout = Duration::from_secs(60);
+    world.options.drain_timeout = Duration::from_mins(1);
     world.pod("i-0", "once").owner = PodOwner::Nobody;
     assert!(world.looks(2).stops.is_empty());
     world.seen.at = at(61);
@@ -113,7 +113,7 @@ fn drain_that_times_out_untouched_is_uncordoned() {
 #[test]
 fn drain_that_times_out_half_way_stays_cordoned() {
     let mut world = draining();
-    world.options.drain_timeout = Duration::from_secs(60);
+    world.options.drain_timeout = Duration::from_mins(1);
     world.pod("i-0", "web");
     world.memory.evicted.insert("i-0".to_owned());
     world.looks(1);

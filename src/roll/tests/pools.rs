@@ -71,8 +71,8 @@ fn pool_without_a_replacement_stops_after_a_quarter_of_an_hour() {
     let mut world = World::pool(3);
     world.looks(1);
     world.detach("workers", "i-0");
-    let step = world.looks(179);
-    assert!(step.stops.is_empty() && step.end.is_none());
+    let looked = world.looks(179);
+    assert!(looked.stops.is_empty() && looked.end.is_none());
     world.looks(5);
     let [stop] = world.memory.stops.as_slice() else {
         panic!("{:?}", world.memory.stops);
@@ -87,9 +87,9 @@ fn pool_without_a_replacement_stops_after_a_quarter_of_an_hour() {
     for node in world.seen.nodes.values_mut() {
         node.is_outdated = false;
     }
-    let step = world.looks(2);
+    let after = world.looks(2);
     assert!(cordoned(&step).is_empty());
-    assert!(matches!(step.end, Some(End::Stopped(_))), "{step:?}");
+    assert!(matches!(after.end, Some(End::Stopped(_))), "{after:?}");
 }
 
 #[test]
