@@ -88,7 +88,7 @@ fn pool_without_a_replacement_stops_after_a_quarter_of_an_hour() {
         node.is_outdated = false;
     }
     let after = world.looks(2);
-    assert!(cordoned(&step).is_empty());
+    assert!(cordoned(&after).is_empty());
     assert!(matches!(after.end, Some(End::Stopped(_))), "{after:?}");
 }
 
