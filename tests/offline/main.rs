@@ -35,6 +35,7 @@ mod readme;
 mod refused;
 mod region_facts;
 mod release;
+mod roll;
 mod scaffold;
 mod simulated;
 mod sizes;
