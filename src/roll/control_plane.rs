@@ -51,12 +51,8 @@ pub(super) fn next(
     selection: &Selection,
     step: &mut Step,
 ) {
-    let is_selected = |id: &str| {
-        let one = seen.instances.get(id);
-        one.is_some_and(|one| one.stack.as_deref() == Some(CONTROL_PLANE))
-    };
-    let has_work = selection.iter().any(|(id, _)| is_selected(id))
-        || memory.replaced.contains_key(CONTROL_PLANE);
+    let has_work =
+        selection.is_any_of(seen, CONTROL_PLANE) || memory.replaced.contains_key(CONTROL_PLANE);
     tidy(seen, selection, CONTROL_PLANE, step);
     if memory.is_stopped(CONTROL_PLANE) {
         return;

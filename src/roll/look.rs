@@ -168,7 +168,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         }
         seen.control_plane.members = Some(self.etcd.members().await);
         if let Some(group) = &self.options.target_group {
-            let targets = self.cloud.targets(group).await;
+            let targets = self.ask(async || self.cloud.targets(group).await).await;
             seen.control_plane.targets = Some(targets.map_err(|error| error.to_string()));
         }
     }

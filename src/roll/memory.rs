@@ -41,6 +41,8 @@ pub struct Memory {
     pub incomplete: BTreeMap<char, Timestamp>,
     /// Probes of the API since the control plane was complete: good ones, and bad ones.
     pub probes: (u32, u32),
+    /// Whether the control plane was as wanted: pools do not wait for it again.
+    pub control_plane_done: bool,
     /// Since when the Kubernetes API does not answer.
     pub away: Option<Timestamp>,
     /// Machines that this run has seen gone after it terminated them, by stack.
@@ -118,9 +120,11 @@ impl Memory {
     pub fn remember(&mut self, step: &Step, seen: &Observed) {
         let (at, seen_is_away) = (seen.at, seen.away.is_some());
         self.stops.extend(step.stops.iter().cloned());
+        self.control_plane_done |= step.control_plane_done;
         if !seen_is_away {
+            let has_pools = step.control_plane_done;
             self.lacks
-                .retain(|group, _| step.lacking.contains_key(group));
+                .retain(|group, _| !has_pools || step.lacking.contains_key(group));
             self.incomplete
                 .retain(|letter, _| step.incomplete.contains(letter));
         }

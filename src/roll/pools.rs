@@ -72,11 +72,7 @@ impl<'a> Pool<'a> {
     }
 
     fn has_work(self) -> bool {
-        let of_stack = |id: &str| {
-            let one = self.seen.instances.get(id);
-            one.is_some_and(|one| one.stack.as_deref() == Some(self.stack))
-        };
-        self.selection.iter().any(|(id, _)| of_stack(id))
+        self.selection.is_any_of(self.seen, self.stack)
     }
 
     fn wait_for_api(self, why: &str, step: &mut Step) {

@@ -33,6 +33,14 @@ impl Selection {
         self.0.contains_key(instance)
     }
 
+    /// Whether machines of a stack are among them.
+    pub(super) fn is_any_of(&self, seen: &Observed, stack: &str) -> bool {
+        self.0.keys().any(|id| {
+            let one = seen.instances.get(id);
+            one.is_some_and(|one| one.stack.as_deref() == Some(stack))
+        })
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Reason)> {
         self.0.iter().map(|(id, reason)| (id.as_str(), *reason))
     }

@@ -106,6 +106,8 @@ pub struct Step {
     pub incomplete: BTreeSet<char>,
     /// Whether the API is probed until the next look.
     pub probes: bool,
+    /// Whether the pools had their turn: the control plane is as wanted, or not looked at.
+    pub control_plane_done: bool,
     /// Set once nothing is left to do or to wait for.
     pub end: Option<End>,
 }
@@ -142,14 +144,15 @@ impl Step {
 pub fn next(seen: &Observed, memory: &Memory, options: &Options) -> Step {
     let mut step = Step::default();
     let selection = select::select(seen, memory, options);
-    if options.is_of(CONTROL_PLANE) {
+    let is_selected = selection.is_any_of(seen, CONTROL_PLANE);
+    let is_wanted = options.is_of(CONTROL_PLANE) && (is_selected || !memory.control_plane_done);
+    if is_wanted {
         control_plane::next(seen, memory, options, &selection, &mut step);
     }
-    let waits_for_control_plane = !step.actions.is_empty()
-        || !step.waits.is_empty()
-        || memory.is_stopped(CONTROL_PLANE)
-        || !step.stops.is_empty();
-    if !(options.is_of(CONTROL_PLANE) && waits_for_control_plane) {
+    let is_stopped = is_wanted && memory.is_stopped(CONTROL_PLANE);
+    let waits = !step.actions.is_empty() || !step.waits.is_empty() || !step.stops.is_empty();
+    if !waits && !is_stopped {
+        step.control_plane_done = true;
         for stack in seen.pools() {
             if options.is_of(stack) {
                 pools::next(seen, memory, options, &selection, stack, &mut step);

@@ -36,6 +36,7 @@ mod readme;
 mod refused;
 mod region_facts;
 mod release;
+mod roll;
 mod scaffold;
 mod simulated;
 mod sizes;

@@ -74,14 +74,14 @@ fn pool_without_a_replacement_stops_after_a_quarter_of_an_hour() {
     let looked = world.looks(179);
     assert!(looked.stops.is_empty() && looked.end.is_none());
     world.looks(5);
-    let [stop] = world.memory.stops.as_slice() else {
+    let [only] = world.memory.stops.as_slice() else {
         panic!("{:?}", world.memory.stops);
     };
     assert!(
-        stop.text
+        only.text
             .starts_with("no replacement is Ready after 15 minutes"),
         "{}",
-        stop.text
+        only.text
     );
     // Taints go, then it ends; the machine that is out of its group serves on.
     for node in world.seen.nodes.values_mut() {
