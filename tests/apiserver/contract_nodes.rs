@@ -40,7 +40,7 @@ async fn running(namespace: &str, name: &str, node: &str, is_ready: bool) -> Pod
     }
 }
 
-async fn budget(namespace: &str, name: &str, spec: Value) {
+async fn budget(namespace: &str, name: &str, spec: &Value) {
     let budgets = ::kube::Api::<policy::PodDisruptionBudget>::namespaced(raw(), namespace);
     let budget = typed(json!({"metadata": {"name": name}, "spec": spec}));
     budgets
@@ -84,7 +84,7 @@ fn a_budget_lets_as_many_pods_go_as_it_allows() {
         let node = own("node");
         let one = running(namespace, "one", &node, true).await;
         let two = running(namespace, "two", &node, true).await;
-        budget(namespace, "web", of_web("minAvailable", 1)).await;
+        budget(namespace, "web", &of_web("minAvailable", 1)).await;
         allows(namespace, "web", (2, 1)).await;
 
         let pods = ::kube::Api::<core::Pod>::namespaced(raw(), namespace);
@@ -137,7 +137,7 @@ fn a_pod_under_two_budgets_is_never_evicted() {
     in_namespace(async |namespace| {
         let pod = running(namespace, "one", &own("node"), true).await;
         for name in ["first", "second"] {
-            budget(namespace, name, of_web("maxUnavailable", 1)).await;
+            budget(namespace, name, &of_web("maxUnavailable", 1)).await;
         }
         let answer = api().evict(&pod).await.unwrap();
         assert!(matches!(answer, Eviction::SeveralBudgets(_)), "{answer:?}");
@@ -162,7 +162,7 @@ fn a_pod_that_is_not_ready_goes_while_its_budget_has_enough_others() {
         let node = own("node");
         running(namespace, "good", &node, true).await;
         let bad = running(namespace, "bad", &node, false).await;
-        budget(namespace, "web", of_web("minAvailable", 1)).await;
+        budget(namespace, "web", &of_web("minAvailable", 1)).await;
         allows(namespace, "web", (1, 0)).await;
         assert_eq!(api().evict(&bad).await.unwrap(), Eviction::Begun);
         end(namespace).await;

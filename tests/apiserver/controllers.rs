@@ -275,7 +275,7 @@ fn start_pods(store: &mut Store, owner: &Key, kind: &str, missing: usize, templa
         .filter(|key| !store.objects.contains_key(key));
     let free: Vec<_> = free.take(missing).collect();
     for key in free {
-        start_pod(store, key, owner, kind, template);
+        start_pod(store, &key, owner, kind, template);
     }
 }
 
@@ -288,7 +288,7 @@ fn ending(store: &Store, owner: &Key, kind: &str) -> usize {
 }
 
 /// Starts a pod, where the scheduler finds it a node.
-fn start_pod(store: &mut Store, key: Key, owner: &Key, kind: &str, template: &Value) {
+fn start_pod(store: &mut Store, key: &Key, owner: &Key, kind: &str, template: &Value) {
     let mut spec = template["spec"].clone();
     let place = machines::place(store, &owner.1, &spec);
     let can_run = place.is_ok();
