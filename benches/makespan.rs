@@ -108,7 +108,7 @@ async fn roll(seed: u64) -> f64 {
         stack: "bench-pool-workers".to_owned(),
         logical_id: "LaunchTemplate".to_owned(),
     });
-    cloud.sleep(Duration::from_secs(600)).await;
+    cloud.sleep(Duration::from_mins(10)).await;
     let options = Options {
         drain_timeout: Duration::from_hours(24),
         ..Options::new("bench")
@@ -189,5 +189,5 @@ async fn create(cloud: &Simulated, kind: &str, template: &serde_json::Value) {
         policy: None,
     };
     cloud.create(&request, &open).await.expect("a stack");
-    cloud.sleep(Duration::from_secs(600)).await;
+    cloud.sleep(Duration::from_mins(10)).await;
 }
