@@ -38,11 +38,10 @@ impl Machines for Aws {
             ("Filters.member.1.Values.member.1", cluster),
         ];
         let call = (Service::AutoScaling, AUTO_SCALING, cluster);
-        let found = listed(self, call, answer::GROUPS, &parameters, answer::group).await?;
-        // A filter that an endpoint does not know must not make strangers ours.
-        let ours = found.into_iter().filter(|one| one.cluster == cluster);
+        let read = |member: Node<'_, '_>| answer::group(member, cluster);
+        let found = listed(self, call, answer::GROUPS, &parameters, read).await?;
         let mut groups = Vec::new();
-        for one in ours {
+        for one in found.into_iter().flatten() {
             let version = match one.version.parse() {
                 Ok(version) => version,
                 Err(_) => resolve(self, &one.template, &one.version).await?,

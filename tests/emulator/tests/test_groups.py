@@ -1,11 +1,10 @@
 """Groups that keep their size: what is detached or ended is replaced, from the launch template that the group has then."""
 
+import json
 import time
 import unittest
 
 from support import ACCOUNT, CFN, EC2, RULES, SESSION, Case, create, delete, group, network, update
-
-import json
 
 SCALING, ELB = (SESSION.create_client(name) for name in ("autoscaling", "elbv2"))
 
@@ -137,6 +136,25 @@ class Groups(Case):
         self.account(terminating=0, launching=0)
         self.eventually(["InService"], lambda: list(self.members(name).values()))
         self.assertNotIn(one, self.members(name))
+
+    def test_new_targets_are_healthy_after_a_while(self):
+        pool = group()
+        pool["Properties"]["TargetGroupARNs"] = [{"Ref": "Targets"}]
+        targets = {"Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
+                   "Properties": {"Port": 6443, "Protocol": "TCP", "VpcId": {"Ref": "Vpc"}}}
+        self.account(launching=60)
+        stack_id, _ = create(network(Pool=pool, Targets=targets))
+        self.addCleanup(delete, stack_id)
+        name, arn = self.physical(stack_id, "Pool"), self.physical(stack_id, "Targets")
+        states = lambda: [one["TargetHealth"]["State"] for one in ELB.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]]
+        self.assertEqual(["initial", "initial"], states())
+        self.account(launching=0, terminating=60)
+        self.eventually(["healthy", "healthy"], states)
+        one = next(iter(self.members(name)))
+        SCALING.terminate_instance_in_auto_scaling_group(InstanceId=one, ShouldDecrementDesiredCapacity=False)
+        found = ELB.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        self.assertNotIn(one, {target["Target"]["Id"] for target in found})
+        self.account(terminating=0)
 
     def test_lists_have_filters_pages_and_limits(self):
         _, name = self.pool()

@@ -43,7 +43,6 @@ pub(super) const VERSIONS: List = items(
 
 /// A group before its version is a number.
 pub(super) struct FoundGroup {
-    pub(super) cluster: String,
     /// The launch template's id.
     pub(super) template: String,
     /// A number, `$Latest` or `$Default`.
@@ -61,9 +60,13 @@ impl FoundGroup {
     }
 }
 
-pub(super) fn group(member: Node<'_, '_>) -> Result<FoundGroup, String> {
+/// A group of the cluster; none for one of another: a filter that an endpoint does not know must not make strangers ours.
+pub(super) fn group(member: Node<'_, '_>, cluster: &str) -> Result<Option<FoundGroup>, String> {
     let name = required(member, "AutoScalingGroupName")?;
     let tags = tags(member, ["Tags", "member", "Key", "Value"]);
+    if tags.get(TAG_CLUSTER).map(String::as_str) != Some(cluster) {
+        return Ok(None);
+    }
     let tag = |key: &str| tags.get(key).cloned().unwrap_or_default();
     let template = template_of(member)
         .ok_or_else(|| format!("an answer with group {name} without a launch template"))?;
@@ -73,8 +76,7 @@ pub(super) fn group(member: Node<'_, '_>) -> Result<FoundGroup, String> {
         .filter_map(|one| child(one, "ProcessName"))
         .collect();
     let members: Result<Vec<_>, _> = entries(member, "Instances").map(group_member).collect();
-    Ok(FoundGroup {
-        cluster: tag(TAG_CLUSTER),
+    Ok(Some(FoundGroup {
         // Without a version a group takes the default one.
         version: optional(template, "Version").unwrap_or_else(|| "$Default".to_owned()),
         template: id.clone(),
@@ -88,7 +90,7 @@ pub(super) fn group(member: Node<'_, '_>) -> Result<FoundGroup, String> {
             suspended,
             members: members?,
         },
-    })
+    }))
 }
 
 /// The launch template of a group, or that of its mixed instances policy.

@@ -53,7 +53,7 @@ async fn groups_of_all_pages_have_the_number_of_their_version_and_no_strangers()
         }
         let suspended = "<SuspendedProcesses><member><ProcessName>AZRebalance</ProcessName></member></SuspendedProcesses>";
         let inside = format!("{TAGS}{}{suspended}{}", mixed("3"), listed("i-1", "InService"));
-        let stranger = group("other", &plain("1"));
+        let stranger = group("other", "<LaunchConfigurationName>old</LaunchConfigurationName>");
         groups(&(group("b", &inside) + &stranger), "<NextToken>two</NextToken>")
     })
     .await;
