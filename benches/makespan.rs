@@ -21,8 +21,6 @@ use kube_cfn::simulated::{
 };
 use serde_json::json;
 
-const MACHINES: u32 = 100;
-const LANES: f64 = 10.0;
 /// Seconds of looks at a new machine, and before the first eviction.
 const RULES: f64 = 15.0;
 /// z of the ninth decile of the normal distribution.
@@ -57,7 +55,7 @@ fn log_normal(rng: &mut Rng, typical: Seconds) -> f64 {
     clippy::cast_sign_loss,
     reason = "seconds, whole ones"
 )]
-fn apps(rng: &mut Rng) -> Vec<App> {
+fn apps(rng: &mut Rng, machines: u32) -> Vec<App> {
     let app = |number| {
         let takes = log_normal(rng, WORKER_DRAIN);
         let expected = takes * normal(rng).exp();
@@ -72,17 +70,17 @@ fn apps(rng: &mut Rng) -> Vec<App> {
             ..App::new(&format!("app-{number:03}"), 1)
         }
     };
-    (0..MACHINES).map(app).collect()
+    (0..machines).map(app).collect()
 }
 
-/// The makespan over its bound.
-pub fn ratio(seed: u64) -> f64 {
+/// The makespan over its bound, of so many machines.
+pub fn ratio(machines: u32, seed: u64) -> f64 {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(roll(seed))
+    runtime.expect("a runtime").block_on(roll(machines, seed))
 }
 
-async fn roll(seed: u64) -> f64 {
+async fn roll(machines: u32, seed: u64) -> f64 {
     let rng = &mut Rng::with_seed(seed);
     let cloud = Simulated::new(SimulationConfig {
         seed,
@@ -91,10 +89,10 @@ async fn roll(seed: u64) -> f64 {
     let slot = json!({"Resources": {"LaunchTemplateA": launch_template(),
         "SlotA": group("LaunchTemplateA", 1)}});
     let pool = json!({"Resources": {"LaunchTemplate": launch_template(),
-        "Group": group("LaunchTemplate", MACHINES)}});
+        "Group": group("LaunchTemplate", machines)}});
     create(&cloud, "control-plane", &slot).await;
     create(&cloud, "pool-workers", &pool).await;
-    let apps = apps(rng);
+    let apps = apps(rng, machines);
     let drains: BTreeMap<String, f64> = apps
         .iter()
         .map(|app| (app.name.clone(), app.stop.p50))
@@ -121,10 +119,10 @@ async fn roll(seed: u64) -> f64 {
     };
     let roll = Roll::new((&cloud, &cloud, &members), &options, &events);
     assert_eq!(roll.run().await.expect("an end"), End::Finished);
-    measure(&cloud, &drains)
+    measure(&cloud, &drains, f64::from(machines / 10))
 }
 
-fn measure(cloud: &Simulated, drains: &BTreeMap<String, f64>) -> f64 {
+fn measure(cloud: &Simulated, drains: &BTreeMap<String, f64>, lanes: f64) -> f64 {
     let log = cloud.fleet_log();
     let mut detached: Vec<Timestamp> = Vec::new();
     let mut terminated: Vec<Timestamp> = Vec::new();
@@ -147,14 +145,18 @@ fn measure(cloud: &Simulated, drains: &BTreeMap<String, f64>) -> f64 {
         .iter()
         .map(Duration::as_secs_f64)
         .collect();
-    assert_eq!((order.len(), boots.len()), (100, 100), "each machine once");
+    assert_eq!(
+        (order.len(), boots.len()),
+        (drains.len(), drains.len()),
+        "each machine once"
+    );
     let whole = terminated.last().zip(detached.first());
     let whole = whole.map_or(0.0, |(end, begin)| end.duration_since(*begin).as_secs_f64());
     // Which replacement came for which machine makes no difference to the sum.
     let work = |number: usize| boots[number] + RULES + order[number];
     let rest: f64 = (1..order.len()).map(work).sum();
     let longest = order[1..].iter().copied().fold(0.0, f64::max);
-    whole / (work(0) + (rest / LANES).max(longest))
+    whole / (work(0) + (rest / lanes).max(longest))
 }
 
 fn launch_template() -> serde_json::Value {

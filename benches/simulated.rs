@@ -89,7 +89,7 @@ fn main() {
         "  calls      {:6} in the busiest second after the creations were asked for",
         crowd.busiest()
     );
-    let ratios: Vec<f64> = (0..ROLLS).map(makespan::ratio).collect();
+    let ratios: Vec<f64> = (0..ROLLS).map(|seed| makespan::ratio(100, seed)).collect();
     println!("{ROLLS} rolls of 100 machines at 10 % surge, expectations wrong by e^N(0,1)");
     println!(
         "  makespan   {:6.3} of its bound in the median   aim 1.06",
