@@ -29,13 +29,17 @@ pub type Custom = Box<dyn FnMut(&mut Store) + Send>;
 
 /// Those that run. Without one, what it would do does not happen.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a controller of its own"
+)]
 pub struct Controllers {
     /// Of Deployments, `ReplicaSets`, `StatefulSets` and Jobs, with the garbage collector.
     pub workloads: bool,
     pub kubelet: bool,
     /// Names of pods that do not end: their machine is gone.
     pub stuck: BTreeSet<String>,
-    /// Of PodDisruptionBudgets.
+    /// Of `PodDisruptionBudgets`.
     pub budgets: bool,
     /// The scheduler, the detacher of volumes, and the one that deletes the pods of nodes that are gone.
     pub nodes: bool,

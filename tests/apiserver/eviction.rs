@@ -1,4 +1,4 @@
-//! The subresource `eviction` of pods, and the controller that says how many evictions a PodDisruptionBudget allows.
+//! The subresource `eviction` of pods, and the controller that says how many evictions a `PodDisruptionBudget` allows.
 //!
 //! pkg/registry/core/pod/storage/eviction.go and pkg/controller/disruption/disruption.go of kubernetes/kubernetes.
 

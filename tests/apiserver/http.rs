@@ -223,6 +223,16 @@ fn admission(place: &Place, object: &Value, store: &Store, state: &State) -> Opt
     pod_security::refused(place, object, &default, store)
 }
 
+/// What a webhook answers to an eviction.
+fn refused_by_webhook(state: &State) -> Option<Answer> {
+    let (code, message) = state.webhook.lock().unwrap().clone()?;
+    let reason = match code {
+        403 => "Forbidden",
+        _ => "InternalError",
+    };
+    Some(Answer::status(code, reason, &message, None))
+}
+
 /// Only of a POST: nothing here dry-runs anything else.
 fn is_dry_run(request: &Request) -> bool {
     let asked = request.query.get("dryRun").is_some_and(|how| how == "All");
@@ -260,16 +270,8 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
         }
         ("POST", Some("eviction")) if place.resource == "pods" => match body() {
             Ok(eviction) => {
-                let webhook = state.webhook.lock().unwrap().clone();
-                if let Some((code, message)) = webhook {
-                    let reason = if code == 403 {
-                        "Forbidden"
-                    } else {
-                        "InternalError"
-                    };
-                    return Answer::status(code, reason, &message, None);
-                }
-                store.evict(place, &eviction, is_dry_run(request))
+                let refused = refused_by_webhook(state);
+                refused.unwrap_or_else(|| store.evict(place, &eviction, is_dry_run(request)))
             }
             Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
         },

@@ -1,7 +1,7 @@
 //! What happens to pods with the nodes that they run on: the scheduler, the controller of volume attachments, and the one
 //! that deletes the pods of nodes that are gone.
 //!
-//! pkg/scheduler (TaintToleration, NodeUnschedulable, VolumeZone), pkg/controller/podgc of kubernetes/kubernetes.
+//! pkg/scheduler (`TaintToleration`, `NodeUnschedulable`, `VolumeZone`), pkg/controller/podgc of kubernetes/kubernetes.
 
 use serde_json::{Value, json};
 

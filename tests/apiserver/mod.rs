@@ -2,7 +2,7 @@
 //! certificates, objects of any kind without schemas, server-side apply with owners and conflicts,
 //! list pages, watches, certificate requests that are signed a moment after their approval, and
 //! enough of RBAC to decide who may do what. Deletion knows finalizers and the time that pods have, eviction
-//! PodDisruptionBudgets. No node joins it, nothing is defaulted; controllers of `controllers.rs` run where a test starts them. The answers of a real server are in `contract.rs`, which is run
+//! `PodDisruptionBudgets`. No node joins it, nothing is defaulted; controllers of `controllers.rs` run where a test starts them. The answers of a real server are in `contract.rs`, which is run
 //! against both.
 
 pub mod cluster;

@@ -61,19 +61,19 @@ impl Rolled {
             json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"minAvailable": HEALTHY,
                 "selector": {"matchLabels": {"app": "web"}}}}),
         );
-        let (fewest, mut began) = (self.fewest.clone(), false);
+        let (fewest, mut is_deployed) = (self.fewest.clone(), false);
         let mut controllers = Controllers::all();
         controllers.operator = Some(Box::new(move |store| {
             let pods = store.of(PODS);
-            let serves = |pod: &&Value| {
+            let is_up = |pod: &&Value| {
                 pod["metadata"]["labels"]["app"] == "web"
                     && pod["metadata"]["deletionTimestamp"].is_null()
                     && pod["status"]["phase"] == "Running"
             };
-            let ready = pods.iter().filter(serves).count();
-            began = began || ready == REPLICAS;
-            if began {
-                fewest.fetch_min(ready, Ordering::Relaxed);
+            let number = pods.iter().filter(is_up).count();
+            is_deployed = is_deployed || number == REPLICAS;
+            if is_deployed {
+                fewest.fetch_min(number, Ordering::Relaxed);
             }
         }));
         server.run_controllers(controllers);

@@ -149,13 +149,12 @@ fn node(one: &Instance, version: &str) -> Value {
     let stack = one.stack.clone().expect("of a stack");
     let mut labels = json!({"topology.kubernetes.io/zone": one.zone});
     let mut spec = json!({});
-    match stack.strip_prefix("pool-") {
-        Some(pool) => labels["kube-cfn/pool"] = json!(pool),
-        None => {
-            labels["kube-cfn/slot"] = json!("a");
-            spec["taints"] =
-                json!([{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]);
-        }
+    if let Some(pool) = stack.strip_prefix("pool-") {
+        labels["kube-cfn/pool"] = json!(pool);
+    } else {
+        labels["kube-cfn/slot"] = json!("a");
+        spec["taints"] =
+            json!([{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]);
     }
     json!({
         "metadata": {"name": one.id, "labels": labels},
