@@ -74,9 +74,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     let session = session::open(global, &args.name).await?;
     session.print_header();
     let found = known::read(&session, args).await?;
-    eprint(
-        "looking at stacks, machines, etcd and the Kubernetes API; drift takes half a minute or more",
-    );
+    eprint("looking at stacks, drift, machines, etcd and the Kubernetes API: a minute or so");
     let view = check(&session, args, found).await?;
     match args.output {
         out::TextFormat::Json => out::data(&out::json(&view)?),
@@ -106,11 +104,14 @@ async fn check(
         members: &members,
     };
     let running = found.running.clone();
-    let (drift, capacity) = futures::join!(
+    let (drift, capacity, lock) = futures::join!(
         known::drift(session, &found),
         known::capacity(session, args.surge),
+        crate::operation::read(&session.cloud, &session.spec().name),
     );
-    let known = known::known(session, args, found, drift, capacity)?;
+    let lock = lock.map_err(|error| error.to_string());
+    let lock = lock.map(|holder| holder.map(|holder| holder.to_string()));
+    let known = known::known(session, args, found, (drift, capacity, lock))?;
     let facts = look(&sources, known).await;
     let accepted = Accepted {
         checks: args.accept.clone(),

@@ -17,7 +17,7 @@ pub struct UpgradeView {
     /// Of this form of the data.
     schema: u32,
     cluster: String,
-    /// What the oldest API server runs.
+    /// What runs, by the stacks.
     from: String,
     to: String,
     findings: Vec<Finding>,
@@ -31,14 +31,21 @@ pub struct UpgradeView {
     direction: Direction,
 }
 
+/// From and to.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Seconds {
+    from: u32,
+    to: u32,
+}
+
 /// A phase of it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PhaseRow {
     phase: Phase,
-    /// Seconds, from and to, where that is known.
+    /// How long it takes, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<(u32, u32)>,
+    seconds: Option<Seconds>,
 }
 
 impl UpgradeView {
@@ -55,7 +62,10 @@ impl UpgradeView {
             let span = spans.iter().find(|(of, _)| of == phase);
             PhaseRow {
                 phase: *phase,
-                seconds: span.map(|(_, span)| (span.from, span.to)),
+                seconds: span.map(|(_, span)| Seconds {
+                    from: span.from,
+                    to: span.to,
+                }),
             }
         };
         Self {
@@ -99,7 +109,7 @@ pub fn text(view: &UpgradeView) -> String {
         return lines.join("\n");
     }
     let rows = view.phases.iter().enumerate().map(|(at, row)| {
-        let time = row.seconds.map(|(from, to)| estimate(from, to));
+        let time = row.seconds.map(|span| estimate(span.from, span.to));
         vec![
             (at + 1).to_string(),
             row.phase.title().to_owned(),

@@ -41,6 +41,8 @@ checks! {
     VersionStep = "version-step", "version step", false;
     /// Stacks that move, or need manual action.
     Stacks = "stacks", "stacks at rest", false;
+    /// Nobody else changes the cluster.
+    Lock = "operation-lock", "operation lock", false;
     /// Images, launch templates and groups as the stacks have them.
     Drift = "drift", "machine images and drift", true;
     /// API servers of at most two versions, the later one the wanted.

@@ -25,6 +25,8 @@ pub struct Facts {
     pub stacks: BTreeMap<StackKind, Fact<Version>>,
     /// Stacks with an operation, or in a status that needs manual action, with that status.
     pub unsettled: Vec<(StackKind, String)>,
+    /// Who holds the operation lock; `None` where nobody does.
+    pub lock: Fact<Option<String>>,
     /// Launch templates and groups that differ from their stacks, and images that the lock file lacks: a sentence each.
     pub drift: Fact<Vec<String>>,
     /// One for each control-plane node.

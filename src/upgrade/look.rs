@@ -17,7 +17,7 @@ use crate::roll::{Options, Roll, RollScope, foresee};
 use crate::stacks::StackKind;
 
 /// The label of a control-plane node with its letter.
-const SLOT_LABEL: &str = "kube-cfn/slot";
+pub(super) const SLOT_LABEL: &str = "kube-cfn/slot";
 /// Files that are asked for at the same time.
 const AT_ONCE: usize = 8;
 
@@ -35,6 +35,8 @@ pub struct Known {
     pub target: Target,
     pub stacks: BTreeMap<StackKind, Fact<Version>>,
     pub unsettled: Vec<(StackKind, String)>,
+    /// Who holds the operation lock.
+    pub lock: Fact<Option<String>>,
     pub drift: Fact<Vec<String>>,
     pub capacity: Fact<Capacity>,
     /// Addresses of the files of the wanted version.
@@ -74,6 +76,7 @@ where
         now: sources.cloud.now(),
         stacks: known.stacks,
         unsettled: known.unsettled,
+        lock: known.lock,
         drift: known.drift,
         nodes: cluster.nodes,
         pods: cluster.pods,

@@ -75,10 +75,12 @@ fn target(
         let message = format!("{name} has no control plane whose version is known");
         CommandError::refused(message).help(format!("`kube-cfn plan {name}` says why"))
     })?;
+    let oldest = running.values().min().unwrap_or(control_plane);
     let from = match &args.to {
-        Wanted::Exact(_) => control_plane,
-        Wanted::Latest | Wanted::Next if args.skip_pools => control_plane,
-        Wanted::Latest | Wanted::Next => running.values().min().unwrap_or(control_plane),
+        // The stack of an upgrade that is half done has the version already.
+        Wanted::Exact(to) if to == control_plane && !args.skip_pools => oldest,
+        Wanted::Latest | Wanted::Next if !args.skip_pools => oldest,
+        Wanted::Exact(_) | Wanted::Latest | Wanted::Next => control_plane,
     };
     resolve(&args.to, from).map_err(|error| {
         let help =
@@ -131,6 +133,9 @@ pub async fn drift(session: &Session, found: &Found) -> Fact<Vec<String>> {
     let reports = join_all(stacks.iter().map(|stack| session.cloud.drift(&stack.id))).await;
     for (stack, report) in stacks.iter().zip(reports) {
         let report = report.map_err(|error| format!("drift of stack {}: {error}", stack.kind))?;
+        if let Some(why) = report.unknown {
+            return Err(format!("drift of stack {}: {why}", stack.kind));
+        }
         all.extend(report.resources.iter().map(|one| {
             format!(
                 "stack {}: {} was changed outside CloudFormation",
@@ -198,8 +203,7 @@ pub fn known(
     session: &Session,
     args: &Args,
     found: Found,
-    drift: Fact<Vec<String>>,
-    capacity: Fact<Capacity>,
+    (drift, capacity, lock): (Fact<Vec<String>>, Fact<Capacity>, Fact<Option<String>>),
 ) -> Result<Known, CommandError> {
     let spec = session.spec();
     let unsettled = found
@@ -215,6 +219,7 @@ pub fn known(
     Ok(Known {
         cluster: spec.name.clone(),
         unsettled: unsettled.collect(),
+        lock,
         drift,
         capacity,
         files: files(session, &found.target.to)?,

@@ -13,7 +13,7 @@ use crate::etcd::DeprecatedApi;
 /// How long certificates must last: an upgrade renews those of the nodes, which have a year.
 const LEAST_CERTIFICATE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// At most two versions, and the later one the wanted: an upgrade that stopped half-way goes on.
+/// One version, or two of which the later one is the wanted: an upgrade that stopped half-way goes on.
 pub(super) fn api_servers(facts: &Facts) -> Vec<Finding> {
     let check = Check::ApiServers;
     let mut findings = Vec::new();
@@ -47,9 +47,17 @@ pub(super) fn api_servers(facts: &Facts) -> Vec<Finding> {
         .iter()
         .map(|(version, slots)| format!("{version} ({})", slots.join(", ")))
         .collect();
-    let (from, to) = (&facts.target.from, &facts.target.to);
-    if !versions.keys().all(|version| [from, to].contains(version)) {
-        let says = format!("they run {}, neither {from} nor {to} alone", all.join(", "));
+    // Whatever the stack says: machines may be older than it.
+    let to = &facts.target.to;
+    let before: Vec<&&Version> = versions.keys().filter(|version| **version != to).collect();
+    let is_step = |version: &Version| {
+        version.major == to.major && version < to && to.minor - version.minor <= 1
+    };
+    if before.len() > 1 || !before.iter().all(|version| is_step(version)) {
+        let says = format!(
+            "they run {}: not one version that goes to {to} in one step",
+            all.join(", ")
+        );
         let next = format!("kube-cfn roll {} --control-plane", facts.cluster);
         findings.push(Finding::fail(check, says, next));
     }

@@ -26,6 +26,7 @@ fn one(check: Check, facts: &Facts) -> Vec<Finding> {
     match check {
         Check::VersionStep => vec![versions::step(facts)],
         Check::Stacks => versions::stacks(facts),
+        Check::Lock => vec![versions::lock(facts)],
         Check::Drift => versions::drift(facts),
         Check::ApiServers => control_plane::api_servers(facts),
         Check::Kubelets => nodes::kubelets(facts),

@@ -5,6 +5,7 @@ use semver::Version;
 use super::{Check, Facts, Finding, named, or_pass};
 use crate::cloud::NodeState;
 use crate::common::text::count;
+use crate::upgrade::look::SLOT_LABEL;
 
 /// How many minors older than the API servers a kubelet may be before an upgrade. Kubernetes allows three; one is left, so
 /// that another upgrade stays possible while a pool can't be replaced.
@@ -22,13 +23,9 @@ pub(super) fn kubelets(facts: &Facts) -> Vec<Finding> {
         Ok(nodes) => nodes,
         Err(why) => return vec![Finding::unknown(check, why, api(facts))],
     };
-    let servers = facts
-        .api_servers
-        .iter()
-        .filter_map(|one| one.pods.as_ref().ok());
-    let oldest = servers.map(|pods| &pods.api_server).min();
-    let names = |wanted: &dyn Fn(&Version) -> bool| -> Vec<String> {
-        let is = |node: &&NodeState| version(&node.version).is_some_and(|found| wanted(&found));
+    let names = |wanted: &dyn Fn(&NodeState, &Version) -> bool| -> Vec<String> {
+        let is =
+            |node: &&NodeState| version(&node.version).is_some_and(|found| wanted(node, &found));
         let found = nodes.iter().filter(is);
         found
             .map(|node| format!("{} ({})", node.name, node.version))
@@ -45,9 +42,14 @@ pub(super) fn kubelets(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::unknown(check, &why, api(facts)));
     }
     let minor = |version: &Version| (version.major, version.minor);
-    let newer = names(&|found| oldest.is_some_and(|oldest| minor(found) > minor(oldest)));
+    let newer = names(&|node, found| {
+        server_of(facts, node).is_some_and(|server| minor(found) > minor(server))
+    });
     if !newer.is_empty() {
-        let says = format!("newer than the oldest API server: {}", named(&newer));
+        let says = format!(
+            "newer than the API servers that they ask: {}",
+            named(&newer)
+        );
         findings.push(Finding::fail(
             check,
             says,
@@ -55,7 +57,7 @@ pub(super) fn kubelets(facts: &Facts) -> Vec<Finding> {
         ));
     }
     let least = facts.target.to.minor.saturating_sub(MAX_SKEW);
-    let older = names(&|found| found.minor < least);
+    let older = names(&|_, found| found.minor < least);
     if !older.is_empty() {
         let says = format!(
             "more than {MAX_SKEW} minors older than {}: {}",
@@ -69,6 +71,15 @@ pub(super) fn kubelets(facts: &Facts) -> Vec<Finding> {
         count(nodes.len(), "kubelet")
     );
     or_pass(findings, check, says)
+}
+
+/// The API server that a kubelet may ask: on a control-plane node its own, elsewhere any, so the oldest.
+fn server_of<'a>(facts: &'a Facts, node: &NodeState) -> Option<&'a Version> {
+    let slot = node.labels.get(SLOT_LABEL);
+    let servers = facts.api_servers.iter();
+    let asked = servers.filter(|one| slot.is_none_or(|slot| *slot == one.slot.to_string()));
+    let known = asked.filter_map(|one| one.pods.as_ref().ok());
+    known.map(|pods| &pods.api_server).min()
 }
 
 pub(super) fn nodes(facts: &Facts) -> Vec<Finding> {

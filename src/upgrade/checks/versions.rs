@@ -36,6 +36,16 @@ pub(super) fn stacks(facts: &Facts) -> Vec<Finding> {
     or_pass(moving.chain(unknown).collect(), Check::Stacks, says)
 }
 
+/// Nobody else changes the cluster now.
+pub(super) fn lock(facts: &Facts) -> Finding {
+    let next = format!("kube-cfn watch {}", facts.cluster);
+    match &facts.lock {
+        Err(why) => Finding::unknown(Check::Lock, why, next),
+        Ok(Some(holder)) => Finding::fail(Check::Lock, format!("{holder} holds it"), next),
+        Ok(None) => Finding::pass(Check::Lock, "nobody holds it"),
+    }
+}
+
 pub(super) fn drift(facts: &Facts) -> Vec<Finding> {
     let next = format!("kube-cfn plan {0}, then kube-cfn apply {0}", facts.cluster);
     let found = match &facts.drift {

@@ -48,6 +48,18 @@ pub(super) const CASES: &[Case] = &[
             facts.stacks.insert(StackKind::Pool("web".to_owned()), no());
         },
     ),
+    (
+        "locked",
+        Check::Lock,
+        Verdict::Fail,
+        "apply by eva",
+        |facts| {
+            facts.lock = Ok(Some("apply by eva".to_owned()));
+        },
+    ),
+    ("lock unknown", Check::Lock, Verdict::Unknown, NO, |facts| {
+        facts.lock = no();
+    }),
     ("drift", Check::Drift, Verdict::Fail, "differs", |facts| {
         facts.drift = Ok(vec!["LaunchTemplateWeb differs".to_owned()]);
     }),

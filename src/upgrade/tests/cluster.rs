@@ -122,6 +122,7 @@ pub(super) fn well() -> Facts {
             (StackKind::Pool("web".to_owned()), Ok(FROM)),
         ]),
         unsettled: Vec::new(),
+        lock: Ok(None),
         drift: Ok(Vec::new()),
         api_servers: ['a', 'b', 'c'].into_iter().map(server).collect(),
         nodes: Ok(vec![node("i-1"), node("i-2")]),
