@@ -4,8 +4,7 @@ use super::events::FleetEvent;
 use super::log::FleetAct;
 use super::{Fleet, SimInstance};
 use crate::cloud::{
-    Activity, CloudError, GroupMember, Instance, InstanceState, MachineGroup, Machines, Presence,
-    Target,
+    Activity, CloudError, GroupMember, Instance, MachineGroup, Machines, Presence, Target,
 };
 use crate::simulated::Simulated;
 use crate::simulated::stack::timestamp;
