@@ -14,7 +14,7 @@ use crate::tools::{ask, base_output};
 use crate::world::World;
 
 /// Of one first boot, which ends then.
-const ONE_BOOT: usize = 8;
+const ONE_BOOT: usize = 10;
 
 #[test]
 fn interrupted_first_boots_end_well() {
@@ -169,7 +169,7 @@ fn a_bad_mirror(vpc: &Vpc, slot: &Machine) {
     let before = slot.sh(KEPT);
     let sum = vpc.on_mirror("crictl.tar.gz", &slot.sh("cd /usr/local/bin && tar -czhf /run/probe.tar.gz crictl && base64 --wrap 0 /run/probe.tar.gz"));
     slot.sh(&format!(
-        "cp /etc/kube-cfn/binaries /run/binaries; stamp=/var/lib/kube-cfn/installed/crictl; cp $stamp /run/stamp; rm $stamp
+        "cp /etc/kube-cfn/binaries /run/binaries; stamp=/var/lib/kube-cfn/installed/crictl; mv $stamp /run/stamp; cp -a /usr/local/bin/crictl /run
          sed -i 's#^crictl .*#crictl {sum} http://mirror.internal:8000/crictl.tar.gz#' /etc/kube-cfn/binaries"
     ));
     vpc.faults(&json!({"half": 1, "wrong": 1}));
@@ -180,7 +180,8 @@ fn a_bad_mirror(vpc: &Vpc, slot: &Machine) {
     slot.sh("[ ! -e /var/lib/kube-cfn/installed/crictl ] && crictl version > /dev/null");
     slot.sh(&format!(
         "systemctl restart kube-cfn-boot.service; [ \"$(cat /var/lib/kube-cfn/installed/crictl)\" = {sum} ]
-         cp /run/binaries /etc/kube-cfn/binaries; cp /run/stamp /var/lib/kube-cfn/installed/crictl"
+         cp /run/binaries /etc/kube-cfn/binaries; cp /run/stamp /var/lib/kube-cfn/installed/crictl
+         cp -a --remove-destination /run/crictl /usr/local/bin/"
     ));
     assert_same(&before, &slot.sh(KEPT));
 }
