@@ -1,4 +1,4 @@
-//! `kube-cfn upgrade NAME --to VERSION --plan`: what stands against an upgrade of Kubernetes, and its phases. The upgrade
+//! `kube-cfn upgrade NAME --to latest --plan`: what stands against an upgrade of Kubernetes, and its phases. The upgrade
 //! itself is not built yet.
 
 mod known;
