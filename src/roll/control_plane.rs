@@ -84,7 +84,7 @@ pub(super) fn next(
         return;
     }
     if let Some(first) = first(seen, &views) {
-        begin(seen, &views, first, step);
+        begin(seen, memory, &views, first, step);
     }
 }
 
@@ -123,17 +123,19 @@ fn obstacle(seen: &Observed, views: &[View], of: &View) -> Option<String> {
     late.map(|late| format!("etcd member {} is behind the others", late.name))
 }
 
-fn begin(seen: &Observed, views: &[View], one: &View, step: &mut Step) {
+fn begin(seen: &Observed, memory: &Memory, views: &[View], one: &View, step: &mut Step) {
     if let Some(obstacle) = obstacle(seen, views, one) {
         step.incomplete.insert(one.letter());
         return step.obstacle(CONTROL_PLANE, one.id(), obstacle);
     }
     let instance = one.id().to_owned();
-    step.actions.push(if seen.nodes.contains_key(&instance) {
-        Action::Cordon { node: instance }
+    if seen.nodes.contains_key(&instance) {
+        step.actions.push(Action::Cordon { node: instance });
+    } else if memory.is_absent(&instance, seen.at) {
+        step.actions.push(Action::TerminateInGroup { instance });
     } else {
-        Action::TerminateInGroup { instance }
-    });
+        step.wait(CONTROL_PLANE, one.id(), text::nodeless(&instance));
+    }
 }
 
 /// Goes on with the node that is cordoned.
