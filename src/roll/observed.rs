@@ -127,9 +127,18 @@ impl Observed {
         };
         let known: Vec<&String> = self.nodes.keys().filter(alive).collect();
         let missing = known.iter().filter(|id| !nodes.contains_key(**id)).count();
-        let has_machines = || self.groups.iter().any(|group| self.members(group).next().is_some());
+        let has_machines = || {
+            self.groups
+                .iter()
+                .any(|group| self.members(group).next().is_some())
+        };
         let is_gap = missing * 2 > known.len() || (nodes.is_empty() && has_machines());
-        is_gap.then(|| format!("it lists {} nodes, and lacks {missing} that were there", nodes.len()))
+        is_gap.then(|| {
+            format!(
+                "it lists {} nodes, and lacks {missing} that were there",
+                nodes.len()
+            )
+        })
     }
 
     /// A node that is Ready and takes pods.

@@ -122,9 +122,7 @@ impl<'a> Pool<'a> {
     /// Whether machines are on their way out.
     fn is_busy(self) -> bool {
         let mut groups = self.seen.groups_of(self.stack);
-        groups.any(|group| {
-            self.drains(group) || self.seen.detached(&group.name).next().is_some()
-        })
+        groups.any(|group| self.drains(group) || self.seen.detached(&group.name).next().is_some())
     }
 
     /// Whether a machine counts as Ready: a new one only after all its looks.

@@ -148,7 +148,10 @@ pub(super) fn wait_for_tags(seen: &Observed, memory: &Memory, step: &mut Step) {
         step.idle.insert(one.id.clone());
         if elapsed(since, seen.at) < TAGS {
             let stack = one.stack.as_deref().unwrap_or_default();
-            let text = format!("looks whether {}, which is in no group, belongs to a roll", one.id);
+            let text = format!(
+                "looks whether {}, which is in no group, belongs to a roll",
+                one.id
+            );
             step.wait(stack, &one.id, text);
         }
     }
