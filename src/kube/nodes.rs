@@ -28,6 +28,12 @@ use crate::cloud::{
 const OUT_OF_BALANCERS: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// The annotation with which the cluster autoscaler leaves a node alone.
 const KEPT: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
+/// Beside it: `true` where a roll gave it and takes it away again, [`HAD`] where it was there.
+const KEPT_BY_ROLL: &str = "kube-cfn/roll-keeps";
+const HAD: &str = "had";
+/// Behind the time of the annotation [`ROLL`]: what a node had before, which it keeps.
+const HAD_CORDON: &str = "cordon";
+const HAD_LABEL: &str = "label";
 /// The longest that a probe may take.
 const PROBE: Duration = Duration::from_secs(2);
 /// How often a node is read and patched again when somebody else wrote it in between. The kubelet writes every 10 s.
@@ -160,6 +166,7 @@ fn patch(node: &core::Node, mark: &NodeMark) -> Option<Value> {
     let noted = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
     let (mut annotations, mut labels, mut spec) = (Map::new(), Map::new(), Map::new());
     let is_cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true);
+    let had = |what: &str| noted(ROLL).is_some_and(|value| had(value, what));
     let has_label = meta
         .labels
         .as_ref()
@@ -172,28 +179,41 @@ fn patch(node: &core::Node, mark: &NodeMark) -> Option<Value> {
             if !has_label {
                 labels.insert(OUT_OF_BALANCERS.to_owned(), json!(""));
             }
-            if noted(ROLL) != Some(time) {
-                annotations.insert(ROLL.to_owned(), json!(time));
+            let value = match noted(ROLL) {
+                // What was there before the first cordon counts.
+                Some(_) => value(time, had(HAD_CORDON), had(HAD_LABEL)),
+                None => value(time, is_cordoned, has_label),
+            };
+            if noted(ROLL) != Some(&value) {
+                annotations.insert(ROLL.to_owned(), json!(value));
             }
         }
         // Only what a roll cordoned is uncordoned by one.
         Some(None) if noted(ROLL).is_some() => {
             annotations.insert(ROLL.to_owned(), Value::Null);
-            if is_cordoned {
+            if is_cordoned && !had(HAD_CORDON) {
                 spec.insert("unschedulable".to_owned(), Value::Null);
             }
-            if has_label {
+            if has_label && !had(HAD_LABEL) {
                 labels.insert(OUT_OF_BALANCERS.to_owned(), Value::Null);
             }
         }
         Some(None) | None => {}
     }
     match mark.keep {
-        Some(true) if noted(KEPT).is_none() => {
-            annotations.insert(KEPT.to_owned(), json!("true"));
+        Some(true) if noted(KEPT_BY_ROLL).is_none() => {
+            let is_there = noted(KEPT).is_some();
+            if !is_there {
+                annotations.insert(KEPT.to_owned(), json!("true"));
+            }
+            let ours = if is_there { HAD } else { "true" };
+            annotations.insert(KEPT_BY_ROLL.to_owned(), json!(ours));
         }
-        Some(false) if noted(KEPT).is_some() => {
-            annotations.insert(KEPT.to_owned(), Value::Null);
+        Some(false) if noted(KEPT_BY_ROLL).is_some() => {
+            if noted(KEPT_BY_ROLL).is_none_or(|ours| ours != HAD) {
+                annotations.insert(KEPT.to_owned(), Value::Null);
+            }
+            annotations.insert(KEPT_BY_ROLL.to_owned(), Value::Null);
         }
         _ => {}
     }
@@ -207,6 +227,21 @@ fn patch(node: &core::Node, mark: &NodeMark) -> Option<Value> {
     let metadata =
         json!({"annotations": annotations, "labels": labels, "resourceVersion": version});
     Some(json!({"metadata": metadata, "spec": spec}))
+}
+
+/// `2026-11-23T10:00:00Z cordon label`: when a roll cordoned a node, and what it had before.
+fn value(time: &str, cordon: bool, label: bool) -> String {
+    let had = [(cordon, HAD_CORDON), (label, HAD_LABEL)];
+    let had = had.into_iter().filter(|(had, _)| *had);
+    let words = had.map(|(_, word)| word);
+    std::iter::once(time)
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn had(value: &str, what: &str) -> bool {
+    value.split(' ').skip(1).any(|word| word == what)
 }
 
 /// The taints of a node with ours or without it; `None` where they are so.
@@ -236,12 +271,19 @@ fn state(node: core::Node) -> NodeState {
     let meta = &node.metadata;
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
     let is_outdated = taints.is_some_and(|taints| taints.iter().any(is_ours));
-    let roll = meta.annotations.as_ref().and_then(|all| all.get(ROLL));
-    let (roll, uid) = (roll.cloned(), meta.uid.clone().unwrap_or_default());
+    let noted = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
+    let was_cordoned = noted(ROLL).is_some_and(|value| had(value, HAD_CORDON));
+    let time = noted(ROLL).map(|value| value.split(' ').next().unwrap_or_default());
+    let (roll, uid) = (
+        time.map(str::to_owned),
+        meta.uid.clone().unwrap_or_default(),
+    );
+    let is_kept = noted(KEPT_BY_ROLL).is_some();
     let status = node.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_deref());
     let mut conditions = conditions.into_iter().flatten();
     let ready = conditions.find(|one| one.type_ == "Ready");
+    let is_silent = ready.is_some_and(|ready| ready.status == "Unknown");
     let since = ready.and_then(|ready| ready.last_transition_time.as_ref());
     let since = since.map(|time| time.0);
     let allocatable = status.and_then(|status| status.allocatable.as_ref());
@@ -254,9 +296,12 @@ fn state(node: core::Node) -> NodeState {
         version: known.version,
         trouble: known.trouble,
         since,
+        is_silent,
         is_cordoned: known.cordoned,
+        was_cordoned,
         roll,
         is_outdated,
+        is_kept,
         created: known.created,
         allocatable,
     }
@@ -314,6 +359,69 @@ mod tests {
         assert_eq!(ours["spec"], json!({"unschedulable": null}));
         assert_eq!(ours["metadata"]["labels"], json!({OUT_OF_BALANCERS: null}));
         assert_eq!(ours["metadata"]["annotations"], json!({ROLL: null}));
+    }
+
+    #[test]
+    fn what_a_node_had_before_it_keeps() {
+        let theirs = json!({"metadata": {"name": "i-1", "labels": {OUT_OF_BALANCERS: ""}}, "spec": {"unschedulable": true}});
+        let cordoned = patch(&node(theirs), &cordon(Some(TIME))).unwrap();
+        let noted = format!("{TIME} cordon label");
+        assert_eq!(cordoned["metadata"]["annotations"], json!({ROLL: noted}));
+        let ours = json!({"metadata": {"name": "i-1", "annotations": {ROLL: noted}, "labels": {OUT_OF_BALANCERS: ""}},
+            "spec": {"unschedulable": true}});
+        let found = state(node(ours.clone()));
+        assert_eq!(
+            (found.roll.as_deref(), found.was_cordoned),
+            (Some(TIME), true)
+        );
+        let freed = patch(&node(ours.clone()), &cordon(None)).unwrap();
+        assert_eq!(freed["metadata"]["annotations"], json!({ROLL: null}));
+        assert_eq!(freed["metadata"]["labels"], json!({}));
+        assert_eq!(freed["spec"], json!({}));
+        let later = "2026-11-23T11:00:00Z";
+        let again = patch(&node(ours), &cordon(Some(later))).unwrap();
+        let noted = format!("{later} cordon label");
+        assert_eq!(again["metadata"]["annotations"], json!({ROLL: noted}));
+    }
+
+    #[test]
+    fn autoscaler_is_held_off_and_what_a_user_wrote_stays() {
+        let keep = |keep| NodeMark {
+            keep: Some(keep),
+            ..NodeMark::default()
+        };
+        let plain = json!({"metadata": {"name": "i-1"}});
+        let kept = patch(&node(plain), &keep(true)).unwrap();
+        let both = json!({KEPT: "true", KEPT_BY_ROLL: "true"});
+        assert_eq!(kept["metadata"]["annotations"], both);
+        let ours = json!({"metadata": {"name": "i-1", "annotations": both}});
+        assert!(state(node(ours.clone())).is_kept);
+        let freed = patch(&node(ours), &keep(false)).unwrap();
+        let neither = json!({KEPT: null, KEPT_BY_ROLL: null});
+        assert_eq!(freed["metadata"]["annotations"], neither);
+        let users = json!({"metadata": {"name": "i-1", "annotations": {KEPT: "true"}}});
+        let kept = patch(&node(users.clone()), &keep(true)).unwrap();
+        assert_eq!(kept["metadata"]["annotations"], json!({KEPT_BY_ROLL: HAD}));
+        assert_eq!(patch(&node(users), &keep(false)), None);
+        let users =
+            json!({"metadata": {"name": "i-1", "annotations": {KEPT: "true", KEPT_BY_ROLL: HAD}}});
+        let freed = patch(&node(users), &keep(false)).unwrap();
+        assert_eq!(
+            freed["metadata"]["annotations"],
+            json!({KEPT_BY_ROLL: null})
+        );
+    }
+
+    #[test]
+    fn kubelet_that_reports_is_not_silent() {
+        let of = |status: &str| {
+            let ready = json!({"type": "Ready", "status": status});
+            state(node(
+                json!({"metadata": {"name": "i-1"}, "status": {"conditions": [ready]}}),
+            ))
+        };
+        assert!(of("Unknown").is_silent && !of("False").is_silent && !of("True").is_silent);
+        assert!(of("False").trouble.is_some());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::noted::Noted;
 use super::observed::Observed;
 use super::step::{Step, Stop};
 use crate::cloud::{PodOwner, PodRef};
@@ -29,8 +30,6 @@ pub struct Memory {
     pub blocked: BTreeMap<PodRef, Blocked>,
     /// Nodes of which a pod was evicted in this run.
     pub evicted: BTreeSet<String>,
-    /// Nodes that somebody else had cordoned before.
-    pub cordoned_by_others: BTreeSet<String>,
     /// Since when the pods of a cordoned node are gone.
     pub(super) empty_since: BTreeMap<String, Timestamp>,
     /// Why stacks stopped.
@@ -47,6 +46,7 @@ pub struct Memory {
     pub away: Option<Timestamp>,
     /// Machines that this run has seen gone after it terminated them, by stack.
     pub replaced: BTreeMap<String, BTreeSet<String>>,
+    pub(super) noted: Noted,
 }
 
 /// A pod that can't be evicted now.
@@ -95,6 +95,7 @@ impl Memory {
             return;
         }
         self.away = None;
+        self.noted.observe(seen);
         for group in &seen.groups {
             let members = group.members.iter().map(|member| member.instance.as_str());
             let detached = seen.detached(&group.name).map(|one| one.id.as_str());
@@ -119,6 +120,7 @@ impl Memory {
     /// Takes in the step that was decided by a look.
     pub fn remember(&mut self, step: &Step, seen: &Observed) {
         let (at, seen_is_away) = (seen.at, seen.away.is_some());
+        self.noted.remember(step, seen);
         self.stops.extend(step.stops.iter().cloned());
         self.control_plane_done |= step.control_plane_done;
         if !seen_is_away {

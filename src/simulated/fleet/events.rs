@@ -148,6 +148,7 @@ impl Fleet {
             since: self.now,
             created: self.now,
             is_cordoned: false,
+            was_cordoned: false,
             roll: None,
             is_outdated: false,
             is_kept: false,
