@@ -266,7 +266,10 @@ fn presence(answer: Result<Presence, CloudError>) -> Result<Done, RollError> {
     match answer {
         Ok(Presence::There) => Ok(Done::Yes),
         Ok(Presence::Gone) => Ok(Done::Gone),
-        Err(error) if error.is_transient() => Ok(Done::Unknown(error.to_string())),
+        // Another activity of the group: it ends.
+        Err(error) if error.is_transient() || matches!(error, CloudError::Conflict(_)) => {
+            Ok(Done::Unknown(error.to_string()))
+        }
         Err(error) => Err(RollError::Cloud(error)),
     }
 }

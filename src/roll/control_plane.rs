@@ -81,7 +81,8 @@ pub(super) fn next(
     if !missing.is_empty() {
         return wait_for(seen, memory, &missing, step);
     }
-    if has_work && !is_probed(memory, &views, step) {
+    if (has_work || views.iter().any(|one| is_new(memory, one))) && !is_probed(memory, &views, step)
+    {
         return;
     }
     if let Some(first) = first(seen, &views) {
@@ -238,13 +239,16 @@ fn wait_for(seen: &Observed, memory: &Memory, missing: &[&View], step: &mut Step
     }
 }
 
+/// Whether a machine is so young that a run before this one may have launched it, and was interrupted.
+fn is_new(memory: &Memory, one: &View) -> bool {
+    let launched = one.machine.and_then(|one| one.launched);
+    !one.is_selected && launched.is_some_and(|at| elapsed(at, memory.began) < COMPLETE)
+}
+
 /// Whether the API has answered for a minute since the newest node was complete.
 fn is_probed(memory: &Memory, views: &[View], step: &mut Step) -> bool {
-    let is_new = |one: &View| {
-        let launched = one.machine.and_then(|one| one.launched);
-        !one.is_selected && launched.is_some_and(|at| elapsed(at, memory.began) < COMPLETE)
-    };
-    let replaced = memory.replaced.contains_key(CONTROL_PLANE) || views.iter().any(is_new);
+    let replaced =
+        memory.replaced.contains_key(CONTROL_PLANE) || views.iter().any(|one| is_new(memory, one));
     let (good, bad) = memory.probes;
     step.probes = replaced;
     if !replaced || good >= PROBES {

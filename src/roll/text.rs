@@ -326,6 +326,27 @@ pub(super) fn volumes_left(seen: &Observed, node: &str) -> Option<String> {
     })
 }
 
+/// Pods that no node takes, while a roll moves pods: the stack that is rolled, and the text. One that has only just been
+/// made may find a place.
+pub(super) fn homeless(seen: &Observed, memory: &Memory) -> Option<(String, String)> {
+    let evicted = memory.evicted.iter();
+    let stack = evicted
+        .filter_map(|node| seen.instances.get(node)?.stack.clone())
+        .next()?;
+    let waits = |pod: &&PodState| {
+        pod.node.is_none() && pod.ending.is_none() && pod.phase == PodPhase::Pending
+    };
+    let all: Vec<&PodState> = seen.pods.iter().filter(waits).collect();
+    let first = all.first()?;
+    let trouble = first.trouble.as_deref().map(one_line).unwrap_or_default();
+    let text = format!(
+        "{} without a node: {} {trouble}",
+        count(all.len(), "pod"),
+        name(&first.pod)
+    );
+    Some((stack, text.trim_end().to_owned()))
+}
+
 /// `shop/db-0 may find no place: its volume is in eu-west-1b, and no other machine is there`
 pub(super) fn no_place(seen: &Observed, one: &Instance, pod: &PodState) -> Option<String> {
     if pod.volume_zones.is_empty() {
