@@ -140,7 +140,7 @@ fn membership_fault(members: &[Member], alarms: &[String], slots: usize) -> Opti
             count(slots, "control-plane node")
         ));
     }
-    let wrong = members.iter().find_map(|member| {
+    members.iter().find_map(|member| {
         let name = if member.name.is_empty() {
             &member.id
         } else {
@@ -155,8 +155,7 @@ fn membership_fault(members: &[Member], alarms: &[String], slots: usize) -> Opti
         } else {
             None
         }
-    });
-    wrong
+    })
 }
 
 /// A node can't be taken away now: said, and for a quarter of an hour at most.
@@ -175,11 +174,13 @@ fn begin(seen: &Observed, memory: &Memory, views: &[View], one: &View, step: &mu
         return held(seen, memory, one.id(), obstacle, step);
     }
     let instance = one.id().to_owned();
-    step.actions.push(if seen.nodes.contains_key(&instance) {
-        Action::Cordon { node: instance }
+    if seen.nodes.contains_key(&instance) {
+        step.actions.push(Action::Cordon { node: instance });
+    } else if memory.is_absent(&instance, seen.at) {
+        step.actions.push(Action::TerminateInGroup { instance });
     } else {
-        Action::TerminateInGroup { instance }
-    });
+        step.wait(CONTROL_PLANE, one.id(), text::nodeless(&instance));
+    }
 }
 
 /// Whether etcd's leadership has come to a node that is cordoned and not drained yet, while another one could go first.

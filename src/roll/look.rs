@@ -70,6 +70,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
             .into_iter()
             .map(|one| (one.id.clone(), one))
             .collect();
+        seen.reconcile(&memory.marked);
         match self.look_at_nodes(seen, last, memory).await {
             Ok(()) => seen.away = None,
             Err(NodesError::Away(why)) => seen.away = Some(why),
@@ -103,10 +104,14 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         memory: &Memory,
     ) -> Result<(), NodesError> {
         let nodes = self.nodes.node_states().await?;
-        seen.nodes = nodes
+        let nodes: BTreeMap<String, _> = nodes
             .into_iter()
             .map(|node| (node.name.clone(), node))
             .collect();
+        if let Some(gap) = seen.gap(&nodes) {
+            return Err(NodesError::Away(gap));
+        }
+        seen.nodes = nodes;
         seen.budgets = self.nodes.budgets().await?;
         let is_drained = seen.nodes.values().any(|node| node.roll.is_some());
         seen.attachments = if is_drained {

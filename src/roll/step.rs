@@ -126,8 +126,10 @@ pub struct Step {
     pub waits: Vec<Wait>,
     /// New reasons to stop: to be kept in [`Memory::stops`].
     pub stops: Vec<Stop>,
-    /// Groups that lack Ready machines, and how many they have: for [`Memory::remember`].
+    /// Groups that lack Ready machines, and how many have arrived: for [`Memory::remember`].
     pub lacking: BTreeMap<String, usize>,
+    /// Machines that are waited for without anything to do: for [`Memory::remember`].
+    pub idle: BTreeSet<String>,
     /// Letters of control-plane nodes that are not complete: for [`Memory::remember`].
     pub incomplete: BTreeSet<char>,
     /// Whether the API is probed until the next look.
@@ -188,7 +190,8 @@ pub fn next(seen: &Observed, memory: &Memory, options: &Options) -> Step {
         }
     }
     if step.actions.is_empty() && step.waits.is_empty() && memory.stops.is_empty() {
-        select::wait_for_service(seen, &selection, &mut step);
+        select::wait_for_service(seen, memory, &selection, &mut step);
+        select::wait_for_tags(seen, memory, &mut step);
     }
     keep::keep(seen, memory, options, &selection, &mut step);
     noted::unanswered(seen, memory, &mut step);

@@ -17,6 +17,9 @@ use crate::common::text::{count, one_line};
 /// From here on a person should see a wait for a new machine.
 pub(super) const LATE: Duration = Duration::from_mins(5);
 
+/// How long it may take until a group has a Ready machine more. The groups of our stacks wait as long for a new machine.
+pub(super) const REPLACEMENT: Duration = Duration::from_mins(15);
+
 /// From here on a person should see that the API does not answer: one request may fail.
 pub(super) const SILENT: Duration = Duration::from_secs(20);
 
@@ -139,6 +142,44 @@ pub(super) fn does_not_end(seen: &Observed, pod: &PodState) -> String {
     format!(
         "{name} does not end: finalizers {}",
         pod.finalizers.join(", ")
+    )
+}
+
+/// What a machine is in its group that can't be replaced yet.
+pub(super) fn not_in_service(seen: &Observed, id: &str) -> String {
+    let mut members = seen.groups.iter().flat_map(|group| {
+        let members = group.members.iter();
+        members.map(move |member| (group, member))
+    });
+    match members.find(|(_, member)| member.instance == id) {
+        Some((group, member)) => format!(
+            "waits for {id} to be in service: it is {} in {}",
+            member.lifecycle, group.name
+        ),
+        None => format!("waits for {id} to be in service"),
+    }
+}
+
+/// Why no machine of a group is taken away: processes of it that are suspended.
+pub(super) fn suspended(group: &MachineGroup) -> Option<String> {
+    let needed = ["Launch", "Terminate"];
+    let suspended: Vec<&str> = needed
+        .into_iter()
+        .filter(|process| group.suspended.contains(*process))
+        .collect();
+    (!suspended.is_empty()).then(|| {
+        format!(
+            "{} of {} is suspended, so no machine of it is replaced: resume it first",
+            suspended.join(" and "),
+            group.name
+        )
+    })
+}
+
+/// `waits for the node of i-0a: …`
+pub(super) fn nodeless(id: &str) -> String {
+    format!(
+        "waits for the node of {id}: the Kubernetes API does not list it, and it counts as empty only after 5 minutes"
     )
 }
 
