@@ -196,10 +196,12 @@ pub fn next(seen: &Observed, memory: &Memory, options: &Options) -> Step {
     keep::keep(seen, memory, options, &selection, &mut step);
     noted::unanswered(seen, memory, &mut step);
     let is_over = step.actions.is_empty() && step.waits.is_empty() && step.stops.is_empty();
-    select::taints(seen, &selection, is_over, &mut step);
-    if is_over {
-        noted::unanswered(seen, memory, &mut step);
-    }
+    let mut marks = Step::default();
+    select::taints(seen, &selection, is_over, &mut marks);
+    noted::unanswered(seen, memory, &mut marks);
+    step.actions.extend(marks.actions);
+    step.waits.extend(marks.waits);
+    step.stops.extend(marks.stops);
     if is_over && step.actions.is_empty() && step.stops.is_empty() {
         step.end = Some(if memory.stops.is_empty() {
             End::Finished
