@@ -336,3 +336,19 @@ fn replacement_is_kept_from_the_autoscaler_while_there_is_work() {
     world.seen.nodes.remove("i-0");
     assert!(world.looks(1).actions.contains(&keep(false)));
 }
+
+#[test]
+fn node_of_a_silent_machine_stays_until_ec2_has_ended_it() {
+    let mut world = draining();
+    world.looks(1);
+    let one = world.seen.instances.get_mut("i-0").unwrap();
+    one.state = crate::cloud::InstanceState::ShuttingDown;
+    let deletes = |step: &Step| has(step, |action| matches!(action, Action::DeleteNode { .. }));
+    assert!(deletes(&world.looks(1)), "it was drained");
+    world.seen.nodes.get_mut("i-0").unwrap().is_silent = true;
+    let step = world.looks(1);
+    assert!(!deletes(&step) && step.end.is_none());
+    let one = world.seen.instances.get_mut("i-0").unwrap();
+    one.state = crate::cloud::InstanceState::Terminated;
+    assert!(deletes(&world.looks(1)));
+}
