@@ -114,11 +114,6 @@ impl Noted {
         });
     }
 
-    pub(super) fn is_given_up(&self, action: &Action, now: Timestamp) -> bool {
-        let found = self.unanswered.get(action);
-        found.is_some_and(|(since, _)| elapsed(*since, now) >= GIVEN_UP)
-    }
-
     pub(super) fn told_to_end(&mut self, instance: &str, now: Timestamp) {
         self.ended.insert(instance.to_owned(), now);
     }
