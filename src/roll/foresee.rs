@@ -10,6 +10,7 @@ use super::estimate::covers;
 use super::memory::Memory;
 use super::observed::Observed;
 use super::select::{Reason, select};
+use super::step::{End, next};
 use super::{CONTROL_PLANE, Options, RollScope, drain_seconds, text};
 use crate::catalog::durations::{SLOT_REPLACEMENT, Span, TERMINATION, WORKER_BOOT};
 use crate::cloud::{Budget, Instance, PodOwner, PodPhase, PodState};
@@ -26,6 +27,8 @@ pub struct Forecast {
     pub span: Span,
     /// Whether the Kubernetes API is away meanwhile: its only control-plane node is replaced.
     pub api_is_away: bool,
+    /// Whether something of an earlier roll is left, or a machine is not complete yet: a run waits for it and tidies up.
+    pub has_rest: bool,
 }
 
 /// A machine that would be replaced.
@@ -108,10 +111,14 @@ pub fn foresee(seen: &Observed, options: &Options) -> Forecast {
             one.obstacles.extend(of_stack(seen, options, &one.stack));
         }
     }
+    let mut looked = memory;
+    looked.observe(seen, &options.versions);
+    let end = next(seen, &looked, options).end;
     let has_slot = machines.iter().any(|one| one.stack == CONTROL_PLANE);
     Forecast {
         span: whole(seen, options, &machines),
         api_is_away: has_slot && seen.groups_of(CONTROL_PLANE).count() == 1,
+        has_rest: end != Some(End::Finished),
         machines,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::control_plane::PROBES;
+use super::noted::Noted;
 use super::observed::Observed;
 use super::step::{Action, Step, Stop};
 use crate::cloud::{PodOwner, PodRef};
@@ -42,8 +43,6 @@ pub struct Memory {
     pub blocked: BTreeMap<PodRef, Blocked>,
     /// Nodes of which a pod was evicted in this run.
     pub evicted: BTreeSet<String>,
-    /// Nodes that somebody else had cordoned before.
-    pub cordoned_by_others: BTreeSet<String>,
     /// Since when the pods of a cordoned node are gone.
     pub(super) empty_since: BTreeMap<String, Timestamp>,
     /// Why stacks stopped.
@@ -60,6 +59,7 @@ pub struct Memory {
     pub away: Option<Timestamp>,
     /// Machines that this run has seen gone after it terminated them, by stack.
     pub replaced: BTreeMap<String, BTreeSet<String>>,
+    pub(super) noted: Noted,
 }
 
 /// A pod that can't be evicted now.
@@ -119,6 +119,7 @@ impl Memory {
             return;
         }
         self.away = None;
+        self.noted.observe(seen);
         for group in &seen.groups {
             let members = seen.members(group).map(|one| one.id.as_str());
             let detached = seen.detached(&group.name).map(|one| one.id.as_str());
@@ -145,6 +146,7 @@ impl Memory {
     /// Takes in the step that was decided by a look.
     pub fn remember(&mut self, step: &Step, seen: &Observed) {
         let (at, seen_is_away) = (seen.at, seen.away.is_some());
+        self.noted.remember(step, seen);
         self.stops.extend(step.stops.iter().cloned());
         self.control_plane_done |= step.control_plane_done;
         self.note_actions(&step.actions, seen);

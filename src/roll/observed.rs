@@ -35,6 +35,8 @@ pub struct Observed {
 pub struct ControlPlane {
     /// The members of etcd, or why they are not known.
     pub members: Option<Result<Vec<Member>, String>>,
+    /// What etcd complains about: `NOSPACE`, `CORRUPT`.
+    pub alarms: Vec<String>,
     /// The targets of the API's load balancer, or why they are not known.
     pub targets: Option<Result<Vec<Target>, String>>,
 }

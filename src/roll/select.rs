@@ -10,7 +10,7 @@ use super::observed::Observed;
 use super::step::{Action, Step};
 use super::text;
 use super::{CONTROL_PLANE, Options, POOL, RollScope};
-use crate::cloud::{GroupMember, Instance, MachineGroup};
+use crate::cloud::{GroupMember, Instance, InstanceState, MachineGroup};
 use crate::common::clock::elapsed;
 
 /// How long EC2 may take to show a tag.
@@ -204,7 +204,15 @@ pub(super) fn tidy(seen: &Observed, selection: &Selection, stack: &str, step: &m
             // EC2 lists a terminated machine for about an hour.
             None => node.trouble.is_some(),
         };
-        if is_gone {
+        let is_ending = one.is_some_and(|one| one.state != InstanceState::Terminated);
+        if is_gone && is_ending && node.is_silent {
+            // What runs on it may still write to its volumes: Kubernetes gives them to others once the Node is gone.
+            step.wait(
+                stack,
+                &node.name,
+                format!("waits for the end of {}", node.name),
+            );
+        } else if is_gone {
             step.actions.push(Action::DeleteNode {
                 node: node.name.clone(),
                 uid: node.uid.clone(),

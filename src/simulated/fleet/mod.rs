@@ -107,6 +107,8 @@ struct SimNode {
     since: i64,
     created: i64,
     is_cordoned: bool,
+    /// Before a roll cordoned it.
+    was_cordoned: bool,
     roll: Option<String>,
     is_outdated: bool,
     is_kept: bool,
