@@ -51,7 +51,7 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     } else {
         eprint(&report::text(&view));
     }
-    if forecast.machines.is_empty() {
+    if forecast.machines.is_empty() && !forecast.has_rest {
         return Ok(Exit::Done);
     }
     if let Some(why) = report::refusal(&view) {
@@ -63,6 +63,10 @@ pub async fn run(global: &Global, args: &Args) -> Result<Exit, CommandError> {
     args.yes.confirm(&report::question(&view))?;
     let run = run_id();
     let lease = subject.lock(&run, seen).await?;
+    if let Err(error) = recheck(&cluster, args, &live.options, &again).await {
+        operation::release(lease, false).await;
+        return Err(error);
+    }
     let stop = Interrupt::default();
     let work = Work {
         cluster: &cluster,
@@ -89,6 +93,24 @@ fn subject(cluster: &Cluster) -> Subject<'_> {
     }
 }
 
+/// Under the lock: another run may have changed the stacks while one was asked.
+async fn recheck(
+    cluster: &Cluster,
+    args: &Args,
+    shown: &Options,
+    again: &str,
+) -> Result<(), CommandError> {
+    let now = options::read(cluster, args).await?;
+    if now.options == *shown {
+        return Ok(());
+    }
+    let message = format!(
+        "the stacks of {} have changed since its machines were shown; nothing was changed",
+        cluster.name
+    );
+    Err(CommandError::refused(message).help(format!("re-run `{again}`: it looks again")))
+}
+
 /// What a roll would do now.
 async fn look(
     cluster: &Cluster,
@@ -103,9 +125,12 @@ async fn look(
     args.check_pools(&cluster.name, &seen.pools())?;
     if let RollScope::Node(node) = &options.scope {
         let found = seen.instances.get(node);
-        if !found
-            .is_some_and(|one| one.state.is_alive() && (one.group.is_some() || one.roll.is_some()))
-        {
+        // One that has ended was replaced: what is left of it is tidied up.
+        let is_known = match found {
+            Some(one) => !one.state.is_alive() || one.group.is_some() || one.roll.is_some(),
+            None => seen.nodes.contains_key(node),
+        };
+        if !is_known {
             let message = format!("{} has no machine {node} that runs", cluster.name);
             return Err(CommandError::other(message)
                 .help(format!("`{}` lists its nodes", cluster.command("status"))));

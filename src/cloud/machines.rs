@@ -85,6 +85,12 @@ impl GroupMember {
     pub fn is_in_service(&self) -> bool {
         self.lifecycle == "InService"
     }
+
+    /// Whether it is on its way out of its group.
+    pub fn is_leaving(&self) -> bool {
+        let leaving = ["Detach", "Terminat"];
+        leaving.iter().any(|word| self.lifecycle.starts_with(word))
+    }
 }
 
 /// Where an instance is in its life.

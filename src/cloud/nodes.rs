@@ -51,6 +51,7 @@ pub trait Nodes {
 }
 
 /// A node.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeState {
     /// The instance's id.
@@ -63,11 +64,18 @@ pub struct NodeState {
     pub trouble: Option<String>,
     /// Since when it is Ready, or not.
     pub since: Option<Timestamp>,
+    /// Whether its kubelet does not report: nobody knows what runs there. A kubelet that reports that it isn't Ready is not
+    /// silent.
+    pub is_silent: bool,
     pub is_cordoned: bool,
-    /// The value of the annotation [`ROLL`]: when a roll cordoned it, by its own clock.
+    /// Whether somebody else had cordoned it before a roll did: it stays so.
+    pub was_cordoned: bool,
+    /// When a roll cordoned it, by its own clock: the time of the annotation [`ROLL`].
     pub roll: Option<String>,
     /// Whether it has the taint [`OUTDATED`].
     pub is_outdated: bool,
+    /// Whether a roll keeps the cluster autoscaler from removing it.
+    pub is_kept: bool,
     pub created: Option<Timestamp>,
     /// What it can give to pods.
     pub allocatable: NodeResources,
@@ -89,7 +97,8 @@ pub const OUTDATED: &str = "kube-cfn/outdated";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NodeMark {
     /// `Some(Some(time))` cordons, gives the annotation and the label that takes it out of load balancers;
-    /// `Some(None)` takes all three away.
+    /// `Some(None)` takes away those of the three
+    /// that were not there before.
     pub cordon: Option<Option<String>>,
     /// Gives or takes the taint.
     pub outdated: Option<bool>,

@@ -5,6 +5,9 @@
 //! persistentvolumeclaims, and `list` of both; `get`, `patch` and `delete` of nodes; `create` of `pods/eviction`; `delete` of
 //! pods. The group `kubeadm:cluster-admins` is bound to `cluster-admin` and has them all.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +31,12 @@ use crate::cloud::{
 const OUT_OF_BALANCERS: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 /// The annotation with which the cluster autoscaler leaves a node alone.
 const KEPT: &str = "cluster-autoscaler.kubernetes.io/scale-down-disabled";
+/// Beside it: `true` where a roll gave it and takes it away again, [`HAD`] where it was there.
+const KEPT_BY_ROLL: &str = "kube-cfn/roll-keeps";
+const HAD: &str = "had";
+/// Behind the time of the annotation [`ROLL`]: what a node had before, which it keeps.
+const HAD_CORDON: &str = "cordon";
+const HAD_LABEL: &str = "label";
 /// The longest that a probe may take.
 const PROBE: Duration = Duration::from_secs(2);
 /// How often a node is read and patched again when somebody else wrote it in between. The kubelet writes every 10 s.
@@ -160,6 +169,7 @@ fn patch(node: &core::Node, mark: &NodeMark) -> Option<Value> {
     let noted = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
     let (mut annotations, mut labels, mut spec) = (Map::new(), Map::new(), Map::new());
     let is_cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true);
+    let had = |what: &str| noted(ROLL).is_some_and(|value| had(value, what));
     let has_label = meta
         .labels
         .as_ref()
@@ -172,28 +182,41 @@ fn patch(node: &core::Node, mark: &NodeMark) -> Option<Value> {
             if !has_label {
                 labels.insert(OUT_OF_BALANCERS.to_owned(), json!(""));
             }
-            if noted(ROLL) != Some(time) {
-                annotations.insert(ROLL.to_owned(), json!(time));
+            let value = match noted(ROLL) {
+                // What was there before the first cordon counts.
+                Some(_) => value(time, had(HAD_CORDON), had(HAD_LABEL)),
+                None => value(time, is_cordoned, has_label),
+            };
+            if noted(ROLL) != Some(&value) {
+                annotations.insert(ROLL.to_owned(), json!(value));
             }
         }
         // Only what a roll cordoned is uncordoned by one.
         Some(None) if noted(ROLL).is_some() => {
             annotations.insert(ROLL.to_owned(), Value::Null);
-            if is_cordoned {
+            if is_cordoned && !had(HAD_CORDON) {
                 spec.insert("unschedulable".to_owned(), Value::Null);
             }
-            if has_label {
+            if has_label && !had(HAD_LABEL) {
                 labels.insert(OUT_OF_BALANCERS.to_owned(), Value::Null);
             }
         }
         Some(None) | None => {}
     }
     match mark.keep {
-        Some(true) if noted(KEPT).is_none() => {
-            annotations.insert(KEPT.to_owned(), json!("true"));
+        Some(true) if noted(KEPT_BY_ROLL).is_none() => {
+            let is_there = noted(KEPT).is_some();
+            if !is_there {
+                annotations.insert(KEPT.to_owned(), json!("true"));
+            }
+            let ours = if is_there { HAD } else { "true" };
+            annotations.insert(KEPT_BY_ROLL.to_owned(), json!(ours));
         }
-        Some(false) if noted(KEPT).is_some() => {
-            annotations.insert(KEPT.to_owned(), Value::Null);
+        Some(false) if noted(KEPT_BY_ROLL).is_some() => {
+            if noted(KEPT_BY_ROLL).is_none_or(|ours| ours != HAD) {
+                annotations.insert(KEPT.to_owned(), Value::Null);
+            }
+            annotations.insert(KEPT_BY_ROLL.to_owned(), Value::Null);
         }
         _ => {}
     }
@@ -207,6 +230,21 @@ fn patch(node: &core::Node, mark: &NodeMark) -> Option<Value> {
     let metadata =
         json!({"annotations": annotations, "labels": labels, "resourceVersion": version});
     Some(json!({"metadata": metadata, "spec": spec}))
+}
+
+/// `2026-11-23T10:00:00Z cordon label`: when a roll cordoned a node, and what it had before.
+fn value(time: &str, cordon: bool, label: bool) -> String {
+    let had = [(cordon, HAD_CORDON), (label, HAD_LABEL)];
+    let had = had.into_iter().filter(|(had, _)| *had);
+    let words = had.map(|(_, word)| word);
+    std::iter::once(time)
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn had(value: &str, what: &str) -> bool {
+    value.split(' ').skip(1).any(|word| word == what)
 }
 
 /// The taints of a node with ours or without it; `None` where they are so.
@@ -236,12 +274,19 @@ fn state(node: core::Node) -> NodeState {
     let meta = &node.metadata;
     let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
     let is_outdated = taints.is_some_and(|taints| taints.iter().any(is_ours));
-    let roll = meta.annotations.as_ref().and_then(|all| all.get(ROLL));
-    let (roll, uid) = (roll.cloned(), meta.uid.clone().unwrap_or_default());
+    let noted = |key: &str| meta.annotations.as_ref().and_then(|all| all.get(key));
+    let was_cordoned = noted(ROLL).is_some_and(|value| had(value, HAD_CORDON));
+    let time = noted(ROLL).map(|value| value.split(' ').next().unwrap_or_default());
+    let (roll, uid) = (
+        time.map(str::to_owned),
+        meta.uid.clone().unwrap_or_default(),
+    );
+    let is_kept = noted(KEPT_BY_ROLL).is_some();
     let status = node.status.as_ref();
     let conditions = status.and_then(|status| status.conditions.as_deref());
     let mut conditions = conditions.into_iter().flatten();
     let ready = conditions.find(|one| one.type_ == "Ready");
+    let is_silent = ready.is_some_and(|ready| ready.status == "Unknown");
     let since = ready.and_then(|ready| ready.last_transition_time.as_ref());
     let since = since.map(|time| time.0);
     let allocatable = status.and_then(|status| status.allocatable.as_ref());
@@ -254,9 +299,12 @@ fn state(node: core::Node) -> NodeState {
         version: known.version,
         trouble: known.trouble,
         since,
+        is_silent,
         is_cordoned: known.cordoned,
+        was_cordoned,
         roll,
         is_outdated,
+        is_kept,
         created: known.created,
         allocatable,
     }
@@ -271,108 +319,5 @@ pub(super) fn resources(listed: Option<&BTreeMap<String, Quantity>>) -> NodeReso
     NodeResources {
         milli_cpu: of("cpu", 1000.0).unwrap_or(0),
         memory_bytes: of("memory", 1.0).unwrap_or(0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TIME: &str = "2026-11-23T10:00:00Z";
-
-    fn node(object: Value) -> core::Node {
-        serde_json::from_value(object).unwrap()
-    }
-
-    fn cordon(time: Option<&str>) -> NodeMark {
-        NodeMark {
-            cordon: Some(time.map(str::to_owned)),
-            ..NodeMark::default()
-        }
-    }
-
-    #[test]
-    fn cordon_has_annotation_and_label_and_keeps_the_rest() {
-        let found = node(
-            json!({"metadata": {"name": "i-1", "resourceVersion": "7", "labels": {"a": "b"}}}),
-        );
-        let patch = patch(&found, &cordon(Some(TIME))).unwrap();
-        assert_eq!(
-            patch,
-            json!({"metadata": {"resourceVersion": "7", "annotations": {ROLL: TIME}, "labels": {OUT_OF_BALANCERS: ""}},
-                "spec": {"unschedulable": true}})
-        );
-    }
-
-    #[test]
-    fn cordon_of_somebody_else_is_not_taken_away() {
-        let theirs = node(json!({"metadata": {"name": "i-1"}, "spec": {"unschedulable": true}}));
-        assert_eq!(patch(&theirs, &cordon(None)), None);
-        let ours = json!({"metadata": {"name": "i-1", "annotations": {ROLL: TIME}, "labels": {OUT_OF_BALANCERS: ""}},
-            "spec": {"unschedulable": true}});
-        let ours = patch(&node(ours), &cordon(None)).unwrap();
-        assert_eq!(ours["spec"], json!({"unschedulable": null}));
-        assert_eq!(ours["metadata"]["labels"], json!({OUT_OF_BALANCERS: null}));
-        assert_eq!(ours["metadata"]["annotations"], json!({ROLL: null}));
-    }
-
-    #[test]
-    fn taint_is_added_once_beside_those_of_others() {
-        let other = json!({"key": "dedicated", "effect": "NoSchedule", "value": "gpu"});
-        let found = json!({"metadata": {"name": "i-1"}, "spec": {"taints": [other]}});
-        let outdated = NodeMark {
-            outdated: Some(true),
-            ..NodeMark::default()
-        };
-        let tainted = patch(&node(found), &outdated).unwrap();
-        let ours = json!({"key": OUTDATED, "effect": "PreferNoSchedule"});
-        assert_eq!(tainted["spec"]["taints"], json!([other, ours]));
-        let found = json!({"metadata": {"name": "i-1"}, "spec": {"taints": [other, ours]}});
-        assert_eq!(patch(&node(found.clone()), &outdated), None);
-        let plain = NodeMark {
-            outdated: Some(false),
-            ..NodeMark::default()
-        };
-        let without = patch(&node(found), &plain).unwrap();
-        assert_eq!(without["spec"]["taints"], json!([other]));
-    }
-
-    #[test]
-    fn node_has_its_marks_and_resources() {
-        let found = state(node(json!({
-            "metadata": {"name": "i-1", "uid": "u", "annotations": {ROLL: TIME}},
-            "spec": {"unschedulable": true, "taints": [{"key": OUTDATED, "effect": "PreferNoSchedule"}]},
-            "status": {"allocatable": {"cpu": "1930m", "memory": "3Gi"},
-                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": TIME}]},
-        })));
-        assert_eq!(found.roll.as_deref(), Some(TIME));
-        assert!(found.is_outdated && found.is_cordoned);
-        assert_eq!((found.uid.as_str(), found.trouble), ("u", None));
-        assert_eq!(found.since, TIME.parse().ok());
-        let wanted = NodeResources {
-            milli_cpu: 1930,
-            memory_bytes: 3 << 30,
-        };
-        assert_eq!(found.allocatable, wanted);
-    }
-
-    #[test]
-    fn silent_api_is_away_and_a_refusal_is_not() {
-        let away = |error: KubeError| matches!(NodesError::from(error), NodesError::Away(_));
-        let says = || "no".to_owned();
-        assert!(away(KubeError::Unreachable {
-            server: says(),
-            why: says()
-        }));
-        assert!(away(KubeError::Api {
-            code: 503,
-            says: says()
-        }));
-        assert!(away(KubeError::Answer(says())));
-        assert!(!away(KubeError::Forbidden(says())));
-        assert!(!away(KubeError::Api {
-            code: 422,
-            says: says()
-        }));
     }
 }

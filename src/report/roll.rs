@@ -27,6 +27,8 @@ pub struct RollView {
     seconds: SpanRow,
     /// Whether the Kubernetes API is away for some minutes meanwhile.
     api_is_away: bool,
+    /// Whether something of an earlier roll is left to do, beside the machines.
+    has_rest: bool,
     /// What keeps it from beginning.
     refusals: Vec<String>,
     /// The command without `--plan`.
@@ -98,6 +100,7 @@ impl RollView {
             machines: forecast.machines.iter().map(row).collect(),
             seconds: forecast.span.into(),
             api_is_away: forecast.api_is_away,
+            has_rest: forecast.has_rest,
             refusals,
             command: command.to_owned(),
             scope: scope(options),
@@ -145,10 +148,18 @@ fn scope(options: &Options) -> String {
 /// The view as text for 80 columns.
 pub fn text(view: &RollView) -> String {
     if view.machines.is_empty() {
-        return format!(
+        let nothing = format!(
             "nothing to roll: {} of {} is outdated",
             view.scope, view.cluster
         );
+        if !view.has_rest {
+            return nothing;
+        }
+        let rest = format!(
+            "an earlier roll is not at its end, or a machine is new: `{}` waits until all is complete, and takes its marks away",
+            view.command
+        );
+        return format!("{nothing}\n{}", listed_line("-- ", &rest));
     }
     let rows = view.machines.iter().map(|machine| {
         let launched = machine.launched.map(|at| age(view.now.duration_since(at)));
@@ -242,6 +253,9 @@ pub fn remedy(command: &str) -> String {
 
 /// What is asked before anything moves.
 pub fn question(view: &RollView) -> String {
+    if view.machines.is_empty() {
+        return format!("Finish what an earlier roll of {} left?", view.cluster);
+    }
     let machines = count(view.machines.len(), "machine");
     let away = if view.api_is_away {
         " (the API is away meanwhile)"
@@ -253,16 +267,19 @@ pub fn question(view: &RollView) -> String {
 
 /// Why a roll stopped, a line each.
 pub fn stops(stops: &[Stop]) -> String {
-    let line = |stop: &Stop| format!("\n  - {} ({}): {}", stop.instance, stop.stack, stop.text);
+    let line = |stop: &Stop| match stop.instance.as_str() {
+        "" => format!("\n  - {}: {}", stop.stack, stop.text),
+        id => format!("\n  - {id} ({}): {}", stop.stack, stop.text),
+    };
     stops.iter().map(line).collect::<Vec<_>>().concat()
 }
 
 /// How to see more of the machines that stopped a roll.
 pub fn look_closer(stops: &[Stop], region: &str) -> String {
-    match stops.first() {
+    match stops.iter().find(|stop| !stop.instance.is_empty()) {
         Some(stop) => format!(
-            "its console: `aws ec2 get-console-output --region {region} --latest --output text --instance-id {}`",
-            stop.instance
+            "the console of {}: `aws ec2 get-console-output --region {region} --latest --output text --instance-id {}`",
+            stop.instance, stop.instance
         ),
         None => String::new(),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::executor::{Etcd, Roll, RollError};
 use super::memory::{Blocked, Memory};
+use super::noted::control_plane_starts;
 use super::observed::Observed;
 use super::step::Action;
 use super::{estimate, text};
@@ -16,13 +17,15 @@ use crate::common::Clock;
 use crate::events::MachineStep;
 
 /// What came of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Done {
     Yes,
     /// What it was about is gone already.
     Gone,
-    /// No answer: it is decided again.
-    Unknown,
+    /// Answered: not now. It is decided again.
+    NotNow,
+    /// No answer, and why: it is decided again.
+    Unknown(String),
 }
 
 impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
@@ -34,20 +37,53 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
     ) -> Result<(), RollError> {
         let mut unmarked = BTreeSet::new();
         for action in actions {
+            let is_ending = matches!(
+                action,
+                Action::Terminate { .. } | Action::TerminateInGroup { .. }
+            );
             // A machine that could not be marked would be lost if the run ended here.
             if matches!(action, Action::Detach { instance, .. } if unmarked.contains(instance)) {
                 continue;
             }
-            let done = self.act_once(action, seen, memory).await?;
-            match action {
-                Action::Mark { instance, .. } if done != Done::Yes => {
+            if is_ending && memory.noted.ends(action.subject(), self.cloud.now()) {
+                continue;
+            }
+            let done = self.act_once(action, seen, memory).await;
+            let done = self.bear(done, seen)?;
+            let why = match &done {
+                Done::Unknown(why) => Some(why.clone()),
+                Done::Yes | Done::Gone | Done::NotNow => None,
+            };
+            memory.noted.answered(action, why, self.cloud.now());
+            match (action, done) {
+                (Action::Mark { instance, .. }, done) if done != Done::Yes => {
                     unmarked.insert(instance.clone());
                 }
-                _ if done == Done::Unknown => {}
-                _ => self.report(action, seen, memory),
+                (_, Done::Unknown(_) | Done::NotNow) => {}
+                (_, Done::Yes | Done::Gone) => {
+                    if is_ending {
+                        let now = self.cloud.now();
+                        memory.noted.told_to_end(action.subject(), now);
+                    }
+                    self.report(action, seen, memory);
+                }
             }
         }
+        memory.noted.keep_wanted(actions, self.cloud.now());
         Ok(())
+    }
+
+    /// What Kubernetes refuses while a machine of the control plane starts is no answer yet: its rights may not be there, nor
+    /// its certificate.
+    fn bear(&self, done: Result<Done, RollError>, seen: &Observed) -> Result<Done, RollError> {
+        match done {
+            Err(RollError::Kubernetes(NodesError::Refused(why)))
+                if control_plane_starts(seen, self.cloud.now()) =>
+            {
+                Ok(Done::Unknown(why))
+            }
+            done => done,
+        }
     }
 
     async fn act_once(
@@ -78,7 +114,14 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
                 };
                 self.mark_node(node, mark).await
             }
-            Action::Cordon { node } => self.cordon(node, seen, memory).await,
+            Action::Keep { node, is_kept } => {
+                let mark = NodeMark {
+                    keep: Some(*is_kept),
+                    ..NodeMark::default()
+                };
+                self.mark_node(node, mark).await
+            }
+            Action::Cordon { node } => self.cordon(node).await,
             Action::Uncordon { node } => {
                 let mark = NodeMark {
                     cordon: Some(None),
@@ -112,16 +155,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         known(self.nodes.mark_node(node, &mark).await)
     }
 
-    async fn cordon(
-        &self,
-        node: &str,
-        seen: &Observed,
-        memory: &mut Memory,
-    ) -> Result<Done, RollError> {
-        let found = seen.nodes.get(node);
-        if found.is_some_and(|node| node.is_cordoned && node.roll.is_none()) {
-            memory.cordoned_by_others.insert(node.to_owned());
-        }
+    async fn cordon(&self, node: &str) -> Result<Done, RollError> {
         let mark = NodeMark {
             cordon: Some(Some(self.cloud.now().to_string())),
             ..NodeMark::default()
@@ -154,10 +188,12 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
                 Ok(Done::Yes)
             }
             Ok(Eviction::Gone) => Ok(Done::Gone),
-            Ok(Eviction::Slower) => Ok(Done::Unknown),
+            Ok(Eviction::Slower) => {
+                Ok(Done::Unknown("the API server asks to slow down".to_owned()))
+            }
             Ok(Eviction::Blocked(why)) => {
                 block(why, true);
-                Ok(Done::Unknown)
+                Ok(Done::NotNow)
             }
             Ok(Eviction::SeveralBudgets(why)) => {
                 let budgets = covering(seen, pod);
@@ -167,13 +203,14 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
                     } else {
                         why
                     },
-                    false,
+                    // Budgets that are waived by name are passed by, as one is.
+                    budgets.len() > 1,
                 );
-                Ok(Done::Unknown)
+                Ok(Done::NotNow)
             }
             Ok(Eviction::Denied(why)) => {
                 block(why, false);
-                Ok(Done::Unknown)
+                Ok(Done::NotNow)
             }
             Err(error) => known(Err(error)),
         }
@@ -189,8 +226,9 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
             Action::Uncordon { node } => (node, MachineStep::Uncordoned, String::new()),
             Action::Terminate { instance } | Action::TerminateInGroup { instance } => {
                 note_replaced(seen, memory, instance);
-                let lost = text::lost(seen, instance).unwrap_or_default();
-                (instance, MachineStep::Terminated, lost)
+                let lost = text::lost(seen, instance);
+                let how = lost.or_else(|| text::volumes_left(seen, instance));
+                (instance, MachineStep::Terminated, how.unwrap_or_default())
             }
             Action::DeleteNode { node, .. } => {
                 note_replaced(seen, memory, node);
@@ -200,6 +238,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
             | Action::Mark { .. }
             | Action::Unmark { .. }
             | Action::Taint { .. }
+            | Action::Keep { .. }
             | Action::Evict { .. }
             | Action::Remove { .. } => return,
         };
@@ -227,7 +266,10 @@ fn presence(answer: Result<Presence, CloudError>) -> Result<Done, RollError> {
     match answer {
         Ok(Presence::There) => Ok(Done::Yes),
         Ok(Presence::Gone) => Ok(Done::Gone),
-        Err(error) if error.is_transient() => Ok(Done::Unknown),
+        // Another activity of the group: it ends.
+        Err(error) if error.is_transient() || matches!(error, CloudError::Conflict(_)) => {
+            Ok(Done::Unknown(error.to_string()))
+        }
         Err(error) => Err(RollError::Cloud(error)),
     }
 }
@@ -235,7 +277,7 @@ fn presence(answer: Result<Presence, CloudError>) -> Result<Done, RollError> {
 fn known(answer: Result<(), NodesError>) -> Result<Done, RollError> {
     match answer {
         Ok(()) => Ok(Done::Yes),
-        Err(NodesError::Away(_)) => Ok(Done::Unknown),
+        Err(NodesError::Away(why)) => Ok(Done::Unknown(why)),
         Err(refused @ NodesError::Refused(_)) => Err(RollError::Kubernetes(refused)),
     }
 }

@@ -10,6 +10,7 @@ use super::step::{Action, Step};
 use super::{CONTROL_PLANE, Options, RollScope, text};
 use crate::cloud::{Instance, MachineGroup, PodState};
 use crate::common::clock::elapsed;
+use crate::common::text::count;
 use crate::etcd::{Member, Slot};
 
 /// How long a new machine may take until everything on it serves.
@@ -66,7 +67,7 @@ pub(super) fn next(
     let views: Vec<View> = options
         .slots
         .iter()
-        .filter_map(|slot| view(seen, memory, options, selection, slot))
+        .map(|slot| view(seen, memory, options, selection, slot))
         .collect();
     for one in views.iter().filter(|one| !one.faults.is_empty()) {
         step.incomplete.insert(one.letter());
@@ -80,11 +81,12 @@ pub(super) fn next(
     if !missing.is_empty() {
         return wait_for(seen, memory, &missing, step);
     }
-    if has_work && !is_probed(memory, &views, step) {
+    if (has_work || views.iter().any(|one| is_new(memory, one))) && !is_probed(memory, &views, step)
+    {
         return;
     }
     if let Some(first) = first(seen, &views) {
-        begin(seen, &views, first, step);
+        begin(seen, memory, &views, first, step);
     }
 }
 
@@ -114,6 +116,9 @@ fn obstacle(seen: &Observed, views: &[View], of: &View) -> Option<String> {
     let Some(Ok(members)) = &seen.control_plane.members else {
         return Some("the members of etcd are not known".to_owned());
     };
+    if let Some(fault) = membership_fault(members, &seen.control_plane.alarms, views.len()) {
+        return Some(fault);
+    }
     let serving = || members.iter().filter(|member| member.serves);
     if let Some(large) = serving().find(|member| member.bytes > DATABASE_BYTES) {
         return Some(text::large_database(&large.name, large.bytes));
@@ -123,17 +128,66 @@ fn obstacle(seen: &Observed, views: &[View], of: &View) -> Option<String> {
     late.map(|late| format!("etcd member {} is behind the others", late.name))
 }
 
-fn begin(seen: &Observed, views: &[View], one: &View, step: &mut Step) {
+/// What of etcd as a whole keeps every node where it is.
+fn membership_fault(members: &[Member], alarms: &[String], slots: usize) -> Option<String> {
+    if !alarms.is_empty() {
+        return Some(format!("etcd has the alarm {}", alarms.join(", ")));
+    }
+    if members.len() != slots {
+        return Some(format!(
+            "etcd has {}, not one for each of {}",
+            count(members.len(), "member"),
+            count(slots, "control-plane node")
+        ));
+    }
+    members.iter().find_map(|member| {
+        let name = if member.name.is_empty() {
+            &member.id
+        } else {
+            &member.name
+        };
+        if member.learner {
+            Some(format!("etcd member {name} has no vote yet"))
+        } else if !member.started {
+            Some(format!("etcd member {name} has never started"))
+        } else if member.slot.is_empty() {
+            Some(format!("etcd member {name} is of no control-plane node"))
+        } else {
+            None
+        }
+    })
+}
+
+/// A node can't be taken away now: said, and for a quarter of an hour at most.
+fn held(seen: &Observed, memory: &Memory, id: &str, obstacle: String, step: &mut Step) {
+    step.is_held = true;
+    let since = memory.noted.held;
+    if since.is_some_and(|since| elapsed(since, seen.at) >= COMPLETE) {
+        step.stop(CONTROL_PLANE, id, obstacle);
+    } else {
+        step.obstacle(CONTROL_PLANE, id, obstacle);
+    }
+}
+
+fn begin(seen: &Observed, memory: &Memory, views: &[View], one: &View, step: &mut Step) {
     if let Some(obstacle) = obstacle(seen, views, one) {
-        step.incomplete.insert(one.letter());
-        return step.obstacle(CONTROL_PLANE, one.id(), obstacle);
+        return held(seen, memory, one.id(), obstacle, step);
     }
     let instance = one.id().to_owned();
-    step.actions.push(if seen.nodes.contains_key(&instance) {
-        Action::Cordon { node: instance }
+    if seen.nodes.contains_key(&instance) {
+        step.actions.push(Action::Cordon { node: instance });
+    } else if memory.is_absent(&instance, seen.at) {
+        step.actions.push(Action::TerminateInGroup { instance });
     } else {
-        Action::TerminateInGroup { instance }
-    });
+        step.wait(CONTROL_PLANE, one.id(), text::nodeless(&instance));
+    }
+}
+
+/// Whether etcd's leadership has come to a node that is cordoned and not drained yet, while another one could go first.
+fn leads_too_early(seen: &Observed, memory: &Memory, views: &[View], current: &View) -> bool {
+    let leads = |one: &View| member(seen, one.slot).is_some_and(|member| member.leader);
+    let could_go = |one: &View| one.is_selected && one.letter() != current.letter() && !leads(one);
+    leads(current) && !memory.evicted.contains(current.id()) && views.iter().any(could_go)
 }
 
 /// Goes on with the node that is cordoned.
@@ -146,15 +200,17 @@ fn replace(
     step: &mut Step,
 ) {
     let id = current.id();
+    if leads_too_early(seen, memory, views, current) {
+        step.actions.push(Action::Uncordon {
+            node: id.to_owned(),
+        });
+        return;
+    }
     if drain::drain(seen, memory, options, (CONTROL_PLANE, id), step) == Drain::Waits {
         return;
     }
     if let Some(obstacle) = obstacle(seen, views, current) {
-        let since = memory.incomplete.values().min();
-        if since.is_some_and(|since| elapsed(*since, seen.at) >= COMPLETE) {
-            return step.stop(CONTROL_PLANE, id, obstacle);
-        }
-        return step.obstacle(CONTROL_PLANE, id, obstacle);
+        return held(seen, memory, id, obstacle, step);
     }
     step.actions.push(Action::TerminateInGroup {
         instance: id.to_owned(),
@@ -184,13 +240,16 @@ fn wait_for(seen: &Observed, memory: &Memory, missing: &[&View], step: &mut Step
     }
 }
 
+/// Whether a machine is so young that a run before this one may have launched it, and was interrupted.
+fn is_new(memory: &Memory, one: &View) -> bool {
+    let launched = one.machine.and_then(|one| one.launched);
+    !one.is_selected && launched.is_some_and(|at| elapsed(at, memory.began) < COMPLETE)
+}
+
 /// Whether the API has answered for a minute since the newest node was complete.
 fn is_probed(memory: &Memory, views: &[View], step: &mut Step) -> bool {
-    let is_new = |one: &View| {
-        let launched = one.machine.and_then(|one| one.launched);
-        !one.is_selected && launched.is_some_and(|at| elapsed(at, memory.began) < COMPLETE)
-    };
-    let replaced = memory.replaced.contains_key(CONTROL_PLANE) || views.iter().any(is_new);
+    let replaced =
+        memory.replaced.contains_key(CONTROL_PLANE) || views.iter().any(|one| is_new(memory, one));
     let (good, bad) = memory.probes;
     step.probes = replaced;
     if !replaced || good >= PROBES {
@@ -237,8 +296,15 @@ fn view<'a>(
     options: &Options,
     selection: &Selection,
     slot: &'a Slot,
-) -> Option<View<'a>> {
-    let group = seen.group(&slot.group)?;
+) -> View<'a> {
+    let Some(group) = seen.group(&slot.group) else {
+        return View {
+            slot,
+            machine: None,
+            is_selected: false,
+            faults: vec![format!("AWS lists no group {}", slot.group)],
+        };
+    };
     let staying = group.members.iter();
     let staying = staying.filter(|member| !member.lifecycle.starts_with("Terminat"));
     let mut alive = staying
@@ -256,12 +322,12 @@ fn view<'a>(
     let is_new = machine.is_some_and(|one| one.template.as_ref() == Some(&group.template));
     faults.extend(member_fault(seen, memory, options, slot, is_new));
     faults.extend(machine.and_then(|one| target_fault(seen, options, &one.id)));
-    Some(View {
+    View {
         slot,
         machine,
         is_selected: machine.is_some_and(|one| selection.has(&one.id)),
         faults,
-    })
+    }
 }
 
 fn is_in_service(group: &MachineGroup, id: &str) -> bool {

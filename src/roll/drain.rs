@@ -38,9 +38,10 @@ pub(super) fn has_to_go(pod: &PodState) -> bool {
     !matches!(pod.owner, PodOwner::Static | PodOwner::DaemonSet)
 }
 
-/// Whether the pods of a node are lost already, as its kubelet has not reported for minutes.
+/// Whether the pods of a node are lost already, as its kubelet has not reported for minutes, by the clock of Kubernetes. A
+/// kubelet that reports that it isn't Ready still runs its pods.
 pub(super) fn is_lost(node: &NodeState, now: Timestamp) -> bool {
-    let since = node.since.filter(|_| node.trouble.is_some());
+    let since = node.since.filter(|_| node.is_silent);
     since.is_some_and(|since| elapsed(since, now) >= LOST)
 }
 
@@ -55,10 +56,11 @@ pub(super) fn drain(
     let Some(state) = seen.nodes.get(node) else {
         return Drain::Done;
     };
-    if is_lost(state, seen.at) {
-        return Drain::Done;
+    if state.is_silent && memory.noted.silent_for(node, seen.at) >= LOST {
+        return silent(seen, memory, (stack, node), step);
     }
-    let cordoned = state.roll.as_deref().and_then(|time| time.parse().ok());
+    let noted = state.roll.as_deref().and_then(|time| time.parse().ok());
+    let cordoned = memory.noted.cordoned_at(node, noted);
     let cordoned: Timestamp = cordoned.unwrap_or(memory.began);
     if elapsed(cordoned, seen.at) < BALANCERS {
         step.wait(stack, node, "load balancers stop using it");
@@ -68,12 +70,37 @@ pub(super) fn drain(
     if pods.is_empty() {
         return volumes(seen, memory, (stack, node), step);
     }
+    if state.is_silent && memory.noted.was_lost(node) {
+        step.wait(stack, node, "its kubelet is watched for 5 minutes");
+        return Drain::Waits;
+    }
     if elapsed(cordoned.max(memory.began), seen.at) >= options.drain_timeout {
         time_out(seen, memory, options, (stack, node), &pods, step);
         return Drain::Waits;
     }
     for pod in pods {
         move_pod(seen, memory, options, (stack, node), pod, step);
+    }
+    Drain::Waits
+}
+
+/// A node that this run has not heard of for minutes: only one that was so from the start, which was shown before the
+/// consent, is ended with what ran on it; and none while most of the nodes are silent, as then it is the network, or the
+/// API, that fails.
+fn silent(seen: &Observed, memory: &Memory, (stack, node): (&str, &str), step: &mut Step) -> Drain {
+    let silent = seen.nodes.values().filter(|node| node.is_silent).count();
+    let are_most = silent * 2 > seen.nodes.len();
+    if memory.noted.was_lost(node) && !are_most {
+        return Drain::Done;
+    }
+    let is_stopped = |stop: &super::Stop| stop.stack == stack && stop.instance == node;
+    if !memory.stops.iter().any(is_stopped) {
+        let reason = if are_most {
+            text::most_are_silent(silent, seen.nodes.len())
+        } else {
+            text::fell_silent(node)
+        };
+        step.stop(stack, node, reason);
     }
     Drain::Waits
 }
@@ -151,8 +178,8 @@ fn time_out(
     }
     let is_untouched =
         !memory.evicted.contains(node) && pods.iter().all(|pod| pod.ending.is_none());
-    let is_ours = !memory.cordoned_by_others.contains(node);
-    if is_untouched && is_ours {
+    let is_ours = seen.nodes.get(node).is_some_and(|node| !node.was_cordoned);
+    if is_untouched {
         step.actions.push(Action::Uncordon {
             node: node.to_owned(),
         });

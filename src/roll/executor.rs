@@ -15,7 +15,7 @@ use crate::cloud::remote::Remote;
 use crate::cloud::{CloudError, Machines, Nodes, NodesError, Scaling, WriteGate};
 use crate::common::Clock;
 use crate::common::clock::elapsed;
-use crate::etcd::{Member, Members};
+use crate::etcd::{Members, Membership};
 use crate::events::Event;
 
 /// Between two looks: two of them make the five seconds that a new machine is looked at apart.
@@ -31,13 +31,15 @@ pub type Next = fn(&Observed, &Memory, &Options) -> Step;
 /// The members of etcd, asked from outside the cluster.
 #[allow(async_fn_in_trait, reason = "one thread, no Send bound wanted")]
 pub trait Etcd {
-    /// All members, or why they are not known.
-    async fn members(&self) -> Result<Vec<Member>, String>;
+    /// All members and the alarms, or why they are not known.
+    async fn membership(&self) -> Result<Membership, String>;
 }
 
 impl<R: Remote> Etcd for Members<'_, R> {
-    async fn members(&self) -> Result<Vec<Member>, String> {
-        self.status().await.map_err(|error| error.to_string())
+    async fn membership(&self) -> Result<Membership, String> {
+        Members::membership(self)
+            .await
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::executor::{Etcd, Roll, RollError};
 use super::memory::Memory;
+use super::noted::control_plane_starts;
 use super::observed::Observed;
 use super::{CONTROL_PLANE, RollScope};
 use crate::cloud::{CloudError, Machines, Nodes, NodesError, PodState, Scaling};
@@ -69,13 +70,18 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
             .into_iter()
             .map(|one| (one.id.clone(), one))
             .collect();
+        seen.reconcile(&memory.marked);
         match self.look_at_nodes(seen, last, memory).await {
             Ok(()) => seen.away = None,
             Err(NodesError::Away(why)) => seen.away = Some(why),
+            // Its rights may not be there yet, nor its certificate.
+            Err(NodesError::Refused(why)) if control_plane_starts(seen, self.cloud.now()) => {
+                seen.away = Some(why);
+            }
             Err(refused @ NodesError::Refused(_)) => return Err(RollError::Kubernetes(refused)),
         }
         self.look_at_control_plane(seen, memory).await;
-        seen.activities = self.look_at_activities(seen, memory).await?;
+        seen.activities = self.look_at_activities(seen, memory).await;
         seen.at = self.cloud.now();
         Ok(())
     }
@@ -98,10 +104,14 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         memory: &Memory,
     ) -> Result<(), NodesError> {
         let nodes = self.nodes.node_states().await?;
-        seen.nodes = nodes
+        let nodes: BTreeMap<String, _> = nodes
             .into_iter()
             .map(|node| (node.name.clone(), node))
             .collect();
+        if let Some(gap) = seen.gap(&nodes) {
+            return Err(NodesError::Away(gap));
+        }
+        seen.nodes = nodes;
         seen.budgets = self.nodes.budgets().await?;
         let is_drained = seen.nodes.values().any(|node| node.roll.is_some());
         seen.attachments = if is_drained {
@@ -166,7 +176,13 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         if self.options.slots.is_empty() || !self.looks_at_control_plane(seen, memory) {
             return;
         }
-        seen.control_plane.members = Some(self.etcd.members().await);
+        match self.etcd.membership().await {
+            Ok(found) => {
+                seen.control_plane.alarms = found.alarms;
+                seen.control_plane.members = Some(Ok(found.members));
+            }
+            Err(why) => seen.control_plane.members = Some(Err(why)),
+        }
         if let Some(group) = &self.options.target_group {
             let targets = self.ask(async || self.cloud.targets(group).await).await;
             seen.control_plane.targets = Some(targets.map_err(|error| error.to_string()));
@@ -178,15 +194,17 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         &self,
         seen: &Observed,
         memory: &Memory,
-    ) -> Result<BTreeMap<String, Vec<crate::cloud::Activity>>, RollError> {
+    ) -> BTreeMap<String, Vec<crate::cloud::Activity>> {
         let slots = self.options.slots.iter();
         let slots = slots.filter(|slot| memory.incomplete.contains_key(&slot.letter()));
         let waited = slots.map(|slot| &slot.group).chain(memory.lacks.keys());
         let mut activities = BTreeMap::new();
         for name in waited.filter(|name| seen.group(name).is_some()) {
-            let newest = self.ask(async || self.cloud.activities(name).await).await?;
-            activities.insert(name.clone(), newest);
+            // Only said, and nothing is decided by it.
+            if let Ok(newest) = self.ask(async || self.cloud.activities(name).await).await {
+                activities.insert(name.clone(), newest);
+            }
         }
-        Ok(activities)
+        activities
     }
 }

@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::control_plane::PROBES;
+use super::noted::Noted;
 use super::observed::Observed;
-use super::step::{Step, Stop};
+use super::step::{Action, Step, Stop};
 use crate::cloud::{PodOwner, PodRef};
 use crate::common::clock::elapsed;
 
 /// Looks that a new machine has to pass, and the time between them.
 const LOOKS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// What a list has not had for so long is no more.
+const ABSENT: Duration = Duration::from_mins(5);
 
 /// What a run remembers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,14 +27,22 @@ pub struct Memory {
     pub ready_at_start: BTreeMap<String, usize>,
     /// Nodes that passed looks: how many, and when the newest one counted.
     looks: BTreeMap<String, (u32, Timestamp)>,
-    /// Since when a group lacks Ready machines, and how many it had then.
+    /// Since when a group lacks Ready machines, and how many had arrived by then.
     pub(super) lacks: BTreeMap<String, (Timestamp, usize)>,
+    /// Nodes that passed all looks once, whatever became of them, by the group of their machine.
+    arrived: BTreeMap<String, BTreeSet<String>>,
+    /// Groups of which this run has detached or terminated a machine.
+    pub(super) touched: BTreeSet<String>,
+    /// The group of each machine that this run has tagged: EC2 may not show the tag yet.
+    pub(super) marked: BTreeMap<String, String>,
+    /// Machines without a node and groups that are listed no more: since when, and in how many looks.
+    absent: BTreeMap<String, (Timestamp, u32)>,
+    /// Since when machines are waited for that nothing is done with.
+    pub(super) idle: BTreeMap<String, Timestamp>,
     /// Pods whose eviction is blocked.
     pub blocked: BTreeMap<PodRef, Blocked>,
     /// Nodes of which a pod was evicted in this run.
     pub evicted: BTreeSet<String>,
-    /// Nodes that somebody else had cordoned before.
-    pub cordoned_by_others: BTreeSet<String>,
     /// Since when the pods of a cordoned node are gone.
     pub(super) empty_since: BTreeMap<String, Timestamp>,
     /// Why stacks stopped.
@@ -47,6 +59,7 @@ pub struct Memory {
     pub away: Option<Timestamp>,
     /// Machines that this run has seen gone after it terminated them, by stack.
     pub replaced: BTreeMap<String, BTreeSet<String>>,
+    pub(super) noted: Noted,
 }
 
 /// A pod that can't be evicted now.
@@ -88,6 +101,17 @@ impl Memory {
             .min()
     }
 
+    /// Whether a machine has had no node, or a group was not listed, for so long that it is no gap of a list.
+    pub(super) fn is_absent(&self, name: &str, now: Timestamp) -> bool {
+        let absent = self.absent.get(name);
+        absent.is_some_and(|(since, looks)| *looks >= LOOKS && elapsed(*since, now) >= ABSENT)
+    }
+
+    /// How many machines of a group have passed all looks so far.
+    pub(super) fn arrived(&self, group: &str) -> usize {
+        self.arrived.get(group).map_or(0, BTreeSet::len)
+    }
+
     /// Takes in a look.
     pub fn observe(&mut self, seen: &Observed, versions: &BTreeMap<String, String>) {
         if seen.away.is_some() {
@@ -95,8 +119,9 @@ impl Memory {
             return;
         }
         self.away = None;
+        self.noted.observe(seen);
         for group in &seen.groups {
-            let members = group.members.iter().map(|member| member.instance.as_str());
+            let members = seen.members(group).map(|one| one.id.as_str());
             let detached = seen.detached(&group.name).map(|one| one.id.as_str());
             let all = members.chain(detached);
             let ready = all.filter(|id| seen.serves(id)).count();
@@ -111,6 +136,8 @@ impl Memory {
             }
         }
         self.count_looks(seen, versions);
+        self.note_absent(seen);
+        self.note_arrived(seen);
         let is_there = |pod: &PodRef| seen.pods.iter().any(|known| known.pod == *pod);
         self.blocked.retain(|pod, _| is_there(pod));
         self.note_empty(seen);
@@ -119,14 +146,22 @@ impl Memory {
     /// Takes in the step that was decided by a look.
     pub fn remember(&mut self, step: &Step, seen: &Observed) {
         let (at, seen_is_away) = (seen.at, seen.away.is_some());
+        self.noted.remember(step, seen);
         self.stops.extend(step.stops.iter().cloned());
         self.control_plane_done |= step.control_plane_done;
+        self.note_actions(&step.actions, seen);
         if !seen_is_away {
             let has_pools = step.control_plane_done;
             self.lacks
                 .retain(|group, _| !has_pools || step.lacking.contains_key(group));
+            // A node counts as incomplete until the API was probed with it: it may be complete for a moment only.
+            let is_probed = !step.probes || self.probes.0 >= PROBES;
             self.incomplete
-                .retain(|letter, _| step.incomplete.contains(letter));
+                .retain(|letter, _| !is_probed || step.incomplete.contains(letter));
+            self.idle.retain(|id, _| step.idle.contains(id));
+        }
+        for id in &step.idle {
+            self.idle.entry(id.clone()).or_insert(at);
         }
         for letter in &step.incomplete {
             self.incomplete.entry(*letter).or_insert(at);
@@ -134,10 +169,56 @@ impl Memory {
         if !step.probes && !seen_is_away {
             self.probes = (0, 0);
         }
-        for (group, ready) in &step.lacking {
-            let known = self.lacks.entry(group.clone()).or_insert((at, *ready));
-            if *ready != known.1 {
-                *known = (at, *ready);
+        for (group, arrived) in &step.lacking {
+            let known = self.lacks.entry(group.clone()).or_insert((at, *arrived));
+            // Only another machine is progress: one that comes and goes is none.
+            if *arrived > known.1 {
+                *known = (at, *arrived);
+            }
+        }
+    }
+
+    fn note_actions(&mut self, actions: &[Action], seen: &Observed) {
+        for action in actions {
+            match action {
+                Action::Mark { instance, group } => {
+                    self.marked.insert(instance.clone(), group.clone());
+                }
+                Action::Unmark { instance } => {
+                    self.marked.remove(instance);
+                }
+                Action::Detach { group, .. } => {
+                    self.touched.insert(group.clone());
+                }
+                Action::Terminate { instance } | Action::TerminateInGroup { instance } => {
+                    let one = seen.instances.get(instance);
+                    let group = one.and_then(|one| one.group.as_ref().or(one.roll.as_ref()));
+                    self.touched.extend(group.cloned());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn note_absent(&mut self, seen: &Observed) {
+        let alive = || seen.instances.values().filter(|one| one.state.is_alive());
+        let nodeless = alive().map(|one| one.id.as_str());
+        let nodeless = nodeless.filter(|id| !seen.nodes.contains_key(*id));
+        let groups = alive().filter(|one| seen.is_orphan(one));
+        let groups = groups.filter_map(|one| one.roll.as_deref());
+        let absent: BTreeSet<&str> = nodeless.chain(groups).collect();
+        self.absent.retain(|name, _| absent.contains(name.as_str()));
+        for name in absent {
+            let known = self.absent.entry(name.to_owned()).or_insert((seen.at, 0));
+            known.1 = known.1.saturating_add(1);
+        }
+    }
+
+    fn note_arrived(&mut self, seen: &Observed) {
+        for (id, one) in &seen.instances {
+            if let Some(group) = one.group.as_ref().filter(|_| self.is_validated(id)) {
+                let arrived = self.arrived.entry(group.clone()).or_default();
+                arrived.insert(id.clone());
             }
         }
     }

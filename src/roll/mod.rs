@@ -20,8 +20,10 @@ mod drain;
 mod estimate;
 mod executor;
 mod foresee;
+mod keep;
 mod look;
 mod memory;
+mod noted;
 mod observed;
 mod pools;
 mod progress;
@@ -46,6 +48,8 @@ use crate::etcd::Slot;
 
 /// The kind of the control plane's stack, as its tag has it.
 pub(crate) const CONTROL_PLANE: &str = "control-plane";
+/// How the tags of the stacks of pools begin.
+const POOL: &str = "pool-";
 
 /// What is to be replaced, and how.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::CONTROL_PLANE;
+use super::POOL;
 use crate::cloud::{
     Activity, Attachment, Budget, Instance, MachineGroup, NodeState, PodState, Target,
 };
@@ -35,15 +35,20 @@ pub struct Observed {
 pub struct ControlPlane {
     /// The members of etcd, or why they are not known.
     pub members: Option<Result<Vec<Member>, String>>,
+    /// What etcd complains about: `NOSPACE`, `CORRUPT`.
+    pub alarms: Vec<String>,
     /// The targets of the API's load balancer, or why they are not known.
     pub targets: Option<Result<Vec<Target>, String>>,
 }
 
 impl Observed {
-    /// The tags of the stacks of pools.
+    /// The tags of the stacks of pools, those too of which only detached machines are left.
     pub fn pools(&self) -> BTreeSet<&str> {
         let stacks = self.groups.iter().map(|group| group.stack.as_str());
-        stacks.filter(|stack| *stack != CONTROL_PLANE).collect()
+        let left = self.instances.values().filter(|one| self.is_orphan(one));
+        let left = left.filter_map(|one| one.stack.as_deref());
+        let stacks = stacks.chain(left);
+        stacks.filter(|stack| stack.starts_with(POOL)).collect()
     }
 
     pub(super) fn groups_of<'a>(
@@ -57,12 +62,85 @@ impl Observed {
         self.groups.iter().find(|group| group.name == name)
     }
 
+    /// The machines that a group has, those on their way out left out.
+    pub(super) fn members<'a>(
+        &'a self,
+        group: &'a MachineGroup,
+    ) -> impl Iterator<Item = &'a Instance> {
+        let staying = group.members.iter().filter(|member| !member.is_leaving());
+        let found = staying.filter_map(|member| self.instances.get(&member.instance));
+        found.filter(|one| one.state.is_alive() && one.group.as_ref() == Some(&group.name))
+    }
+
+    /// Whether a roll took a machine out of a group that is no more.
+    pub(super) fn is_orphan(&self, one: &Instance) -> bool {
+        let group = one.roll.as_deref().map(|name| self.group(name));
+        one.state.is_alive() && one.group.is_none() && matches!(group, Some(None))
+    }
+
+    /// Machines of a stack whose groups are no more.
+    pub(super) fn orphans<'a>(&'a self, stack: &'a str) -> impl Iterator<Item = &'a Instance> {
+        let all = self.instances.values();
+        all.filter(move |one| one.stack.as_deref() == Some(stack) && self.is_orphan(one))
+    }
+
+    /// Machines of pools that have neither a group nor the tag of a roll: one that was just detached looks like this until
+    /// EC2 shows its tag.
+    pub(super) fn strays(&self) -> impl Iterator<Item = &Instance> {
+        let of_pool = |one: &&Instance| {
+            let stack = one.stack.as_deref();
+            stack.is_some_and(|stack| stack.starts_with(POOL))
+        };
+        let alive = self.instances.values().filter(|one| one.state.is_alive());
+        alive
+            .filter(of_pool)
+            .filter(|one| one.group.is_none() && one.roll.is_none())
+    }
+
+    /// Takes which group has a machine from the groups that were read, and tags that this run gave and EC2 may not show yet.
+    pub(super) fn reconcile(&mut self, marked: &BTreeMap<String, String>) {
+        let members = self.groups.iter().flat_map(|group| {
+            let staying = group.members.iter().filter(|member| !member.is_leaving());
+            staying.map(|member| (member.instance.as_str(), group.name.as_str()))
+        });
+        let groups: BTreeMap<&str, &str> = members.collect();
+        for one in self.instances.values_mut() {
+            one.group = groups.get(one.id.as_str()).map(|&group| group.to_owned());
+            if one.roll.is_none() {
+                one.roll = marked.get(&one.id).cloned();
+            }
+        }
+    }
+
     /// Machines that a roll took out of this group and that are still alive.
     pub(super) fn detached<'a>(&'a self, group: &'a str) -> impl Iterator<Item = &'a Instance> {
         let is_detached = move |one: &&Instance| {
             one.roll.as_deref() == Some(group) && one.group.is_none() && one.state.is_alive()
         };
         self.instances.values().filter(is_detached)
+    }
+
+    /// What a list of nodes lacks, where it is no answer to go by: most nodes of the look before whose machines are alive, or
+    /// every node.
+    pub(super) fn gap(&self, nodes: &BTreeMap<String, NodeState>) -> Option<String> {
+        let alive = |id: &&String| {
+            let one = self.instances.get(*id);
+            one.is_some_and(|one| one.state.is_alive())
+        };
+        let known: Vec<&String> = self.nodes.keys().filter(alive).collect();
+        let missing = known.iter().filter(|id| !nodes.contains_key(**id)).count();
+        let has_machines = || {
+            self.groups
+                .iter()
+                .any(|group| self.members(group).next().is_some())
+        };
+        let is_gap = missing * 2 > known.len() || (nodes.is_empty() && has_machines());
+        is_gap.then(|| {
+            format!(
+                "it lists {} nodes, and lacks {missing} that were there",
+                nodes.len()
+            )
+        })
     }
 
     /// A node that is Ready and takes pods.

@@ -9,12 +9,11 @@ use super::memory::Memory;
 use super::observed::Observed;
 use super::select::{Selection, tidy};
 use super::step::{Action, Step};
-use super::{Options, drain_seconds, text};
+use super::text::{self, REPLACEMENT};
+use super::{Options, drain_seconds};
 use crate::cloud::{AZ_REBALANCE, Instance, MachineGroup};
 use crate::common::clock::elapsed;
 
-/// How long it may take until a group has a Ready machine more. The groups of our stacks wait as long for a new machine.
-const REPLACEMENT: Duration = Duration::from_mins(15);
 /// A machine whose evictions are blocked for longer lends its place.
 const LENDS: Duration = Duration::from_mins(5);
 
@@ -54,12 +53,20 @@ pub(super) fn next(
         if options.surge.is_in_place() {
             pool.drain_in_place(group, step);
         }
+        pool.wait_for_members(group, step);
         pool.check_replacements(group, step);
     }
+    pool.drain_orphans(step);
     if memory.is_stopped(stack) || !step.stops.is_empty() {
         return;
     }
-    if options.surge.is_in_place() {
+    if let Some(why) = pool.suspended() {
+        if pool.is_busy() {
+            step.obstacle(stack, "", why);
+        } else {
+            step.stop(stack, "", why);
+        }
+    } else if options.surge.is_in_place() {
         pool.begin_in_place(step);
     } else {
         pool.detach_more(step);
@@ -99,14 +106,23 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// The machines that a group has, those on their way out left out.
     fn members(self, group: &'a MachineGroup) -> impl Iterator<Item = &'a Instance> {
-        let staying = group
-            .members
-            .iter()
-            .filter(|member| !member.lifecycle.starts_with("Terminat"));
-        let found = staying.filter_map(move |member| self.seen.instances.get(&member.instance));
-        found.filter(|one| one.state.is_alive())
+        self.seen.members(group)
+    }
+
+    /// Why no machine is taken away: a group of one that is to be replaced launches or terminates none.
+    fn suspended(self) -> Option<String> {
+        let mut groups = self.seen.groups_of(self.stack).filter(|group| {
+            let mut members = self.members(group);
+            members.any(|one| self.selection.has(&one.id))
+        });
+        groups.find_map(text::suspended)
+    }
+
+    /// Whether machines are on their way out.
+    fn is_busy(self) -> bool {
+        let mut groups = self.seen.groups_of(self.stack);
+        groups.any(|group| self.drains(group) || self.seen.detached(&group.name).next().is_some())
     }
 
     /// Whether a machine counts as Ready: a new one only after all its looks.
@@ -122,6 +138,81 @@ impl<'a> Pool<'a> {
         members + detached.filter(|one| self.seen.serves(&one.id)).count()
     }
 
+    /// Whether a group has fewer machines than it wants, where those that are still to be replaced count, whatever they do,
+    /// and those that others keep from serving, or that have failed for longer than a machine takes to boot.
+    fn lacks(self, group: &MachineGroup) -> bool {
+        let settled = |one: &Instance| {
+            let is_old = one
+                .launched
+                .is_some_and(|at| elapsed(at, self.seen.at) >= REPLACEMENT);
+            let serves = self.counts(one) || (is_old && self.seen.serves(&one.id));
+            self.selection.has(&one.id) || serves || self.is_excused(&one.id)
+        };
+        let members = self.members(group).filter(|one| settled(one));
+        let detached = self.seen.detached(&group.name);
+        let detached = detached.filter(|one| self.seen.serves(&one.id));
+        let have = members.count() + detached.count();
+        have < usize::try_from(group.desired).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a roll does not wait for a machine that stays: it has joined, and does not serve for reasons that are not ours.
+    fn is_excused(self, id: &str) -> bool {
+        self.seen.nodes.get(id).is_some_and(|node| {
+            let since = node.since.filter(|_| node.trouble.is_some());
+            let fails = since.is_some_and(|since| elapsed(since, self.seen.at) >= REPLACEMENT);
+            fails || (node.is_cordoned && node.roll.is_none())
+        })
+    }
+
+    /// Waits until a group is whole before more of its machines are taken, and before the end where this run has taken some.
+    fn wait_for_members(self, group: &MachineGroup, step: &mut Step) {
+        let is_ours = self.has_work() || self.memory.touched.contains(&group.name);
+        if is_ours && self.lacks(group) && !self.is_stopped() {
+            self.waits_for_new(group, "", step);
+        }
+    }
+
+    /// Goes on with machines whose groups are no more: nothing comes in their place.
+    fn drain_orphans(self, step: &mut Step) {
+        for one in self.seen.orphans(self.stack) {
+            let group = one.roll.as_deref().unwrap_or_default();
+            if !self.memory.is_absent(group, self.seen.at) {
+                if !self.is_stopped() {
+                    let text = format!("looks whether {group} is really no more");
+                    step.wait(self.stack, &one.id, text);
+                }
+            } else if !self.goes_on(&one.id, step) && !self.is_stopped() {
+                step.actions.push(cordon(&one.id));
+            }
+        }
+    }
+
+    /// Goes on with a machine out of its group that is cordoned, or has no node. Whether it is one of both.
+    fn goes_on(self, id: &str, step: &mut Step) -> bool {
+        let is_done = if self.seen.is_cordoned_by_roll(id) {
+            self.drained(id, step) == Drain::Done
+        } else if self.seen.nodes.contains_key(id) {
+            return false;
+        } else {
+            self.is_nodeless(id, step)
+        };
+        if is_done {
+            step.actions.push(Action::Terminate {
+                instance: id.to_owned(),
+            });
+        }
+        true
+    }
+
+    /// Whether a machine that the list of nodes lacks has lacked for long: else there may be pods on it.
+    fn is_nodeless(self, id: &str, step: &mut Step) -> bool {
+        let is_absent = self.memory.is_absent(id, self.seen.at);
+        if !is_absent && !self.is_stopped() {
+            step.wait(self.stack, id, text::nodeless(id));
+        }
+        is_absent
+    }
+
     /// Ready machines that a group keeps: as many as it wants, or had at the start.
     fn need(self, group: &MachineGroup) -> usize {
         let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
@@ -134,13 +225,7 @@ impl<'a> Pool<'a> {
         let mut waiting = Vec::new();
         for one in self.seen.detached(&group.name) {
             let id = one.id.as_str();
-            if self.seen.is_cordoned_by_roll(id) || !self.seen.nodes.contains_key(id) {
-                if self.drained(id, step) == Drain::Done {
-                    step.actions.push(Action::Terminate {
-                        instance: id.to_owned(),
-                    });
-                }
-            } else if self.is_stopped() {
+            if self.goes_on(id, step) || self.is_stopped() {
             } else if self.seen.serves(id) {
                 waiting.push(id);
             } else {
@@ -152,7 +237,6 @@ impl<'a> Pool<'a> {
         let (free, others) = waiting.split_at(spare.min(waiting.len()));
         step.actions.extend(free.iter().map(|id| cordon(id)));
         if let Some(first) = others.first() {
-            step.lacking.insert(group.name.clone(), self.ready(group));
             self.waits_for_new(group, first, step);
         }
     }
@@ -164,6 +248,10 @@ impl<'a> Pool<'a> {
 
     /// Says for which new machine one waits.
     fn waits_for_new(self, group: &MachineGroup, waiting: &str, step: &mut Step) {
+        let arrived = self.memory.arrived(&group.name);
+        if step.lacking.insert(group.name.clone(), arrived).is_some() {
+            return;
+        }
         let mut new = self.members(group).filter(|one| !self.counts(one));
         let text = match new.next() {
             Some(one) => text::new_machine(self.seen, &one.id),
@@ -201,9 +289,7 @@ impl<'a> Pool<'a> {
         let groups = || self.seen.groups_of(self.stack);
         let detached = groups().map(|group| self.seen.detached(&group.name).count());
         let free = self.places().saturating_sub(detached.sum());
-        if free == 0 {
-            return;
-        }
+        let lacks = groups().any(|group| self.lacks(group));
         let mut begun: Vec<(&MachineGroup, &Instance)> = Vec::new();
         let mut fresh: Vec<(&MachineGroup, &Instance)> = Vec::new();
         for group in groups() {
@@ -215,6 +301,9 @@ impl<'a> Pool<'a> {
                     continue;
                 }
                 let is_begun = one.roll.is_some() || self.seen.is_cordoned_by_roll(&one.id);
+                if lacks && !is_begun {
+                    continue;
+                }
                 let of = if is_begun { &mut begun } else { &mut fresh };
                 of.push((group, one));
             }
@@ -284,10 +373,6 @@ impl<'a> Pool<'a> {
                 });
             }
         }
-        if self.ready(group) < self.need(group) && !self.drains(group) && !self.is_stopped() {
-            step.lacking.insert(group.name.clone(), self.ready(group));
-            self.waits_for_new(group, "", step);
-        }
     }
 
     /// Whether a machine of a group is being drained in it.
@@ -299,11 +384,7 @@ impl<'a> Pool<'a> {
     /// Cordons the next machine, once all others are Ready.
     fn begin_in_place(self, step: &mut Step) {
         let groups = || self.seen.groups_of(self.stack);
-        let is_busy = groups().any(|group| {
-            let lacks = self.ready(group) < self.need(group);
-            lacks || self.drains(group) || self.seen.detached(&group.name).next().is_some()
-        });
-        if is_busy {
+        if self.is_busy() || groups().any(|group| self.lacks(group)) {
             return;
         }
         let members = groups().flat_map(|group| self.members(group));
@@ -321,10 +402,12 @@ impl<'a> Pool<'a> {
             Some(one) if self.seen.nodes.contains_key(&one.id) => {
                 step.actions.push(cordon(&one.id));
             }
-            Some(one) => step.actions.push(Action::TerminateInGroup {
-                instance: one.id.clone(),
-            }),
-            None => {}
+            Some(one) if self.is_nodeless(&one.id, step) => {
+                step.actions.push(Action::TerminateInGroup {
+                    instance: one.id.clone(),
+                });
+            }
+            _ => {}
         }
     }
 }

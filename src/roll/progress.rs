@@ -10,6 +10,7 @@ use super::memory::Memory;
 use super::observed::Observed;
 use super::select;
 use super::step::{End, Step};
+use super::text;
 use crate::cloud::{Machines, Nodes, Scaling};
 use crate::common::Clock;
 use crate::common::clock::elapsed;
@@ -28,7 +29,8 @@ pub(super) struct Reported {
     since: Timestamp,
     parts: Vec<RollPart>,
     at: Option<Timestamp>,
-    waits: BTreeMap<(String, String), Timestamp>,
+    /// By stack, machine and what it is about.
+    waits: BTreeMap<(String, String, String), Timestamp>,
 }
 
 impl Reported {
@@ -67,7 +69,8 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         reported: &mut Reported,
     ) {
         for wait in step.waits.iter().filter(|wait| wait.is_notable) {
-            let key = (wait.stack.clone(), wait.instance.clone());
+            let about = about(&wait.text).to_owned();
+            let key = (wait.stack.clone(), wait.instance.clone(), about);
             let last = reported.waits.get(&key);
             if last.is_some_and(|last| elapsed(*last, seen.at) < REPEAT) {
                 continue;
@@ -79,6 +82,16 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
                 MachineStep::Waiting,
                 &wait.text,
             );
+        }
+        if step.end.is_none()
+            && let Some((stack, text)) = text::homeless(seen, memory)
+        {
+            let key = (stack.clone(), String::new(), String::new());
+            let last = reported.waits.get(&key);
+            if last.is_none_or(|last| elapsed(*last, seen.at) >= REPEAT) {
+                reported.waits.insert(key, seen.at);
+                self.say(&stack, "", MachineStep::Waiting, &text);
+            }
         }
         for stop in &step.stops {
             self.say(
@@ -151,6 +164,12 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         }
         parts.into_values().collect()
     }
+}
+
+/// What a text is about: all before its first figure that changes, or its colon.
+fn about(text: &str) -> &str {
+    let end = [": ", " for "].iter().filter_map(|mark| text.find(mark));
+    end.min().and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 fn part(stack: &str) -> RollPart {

@@ -1,15 +1,20 @@
 //! Which machines are to be replaced, and what an earlier run has left unfinished. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::memory::Memory;
 use super::observed::Observed;
 use super::step::{Action, Step};
-use super::{CONTROL_PLANE, Options, RollScope};
-use crate::cloud::{GroupMember, Instance, MachineGroup};
+use super::text;
+use super::{CONTROL_PLANE, Options, POOL, RollScope};
+use crate::cloud::{GroupMember, Instance, InstanceState, MachineGroup};
 use crate::common::clock::elapsed;
+
+/// How long EC2 may take to show a tag.
+const TAGS: Duration = Duration::from_secs(20);
 
 /// Why a machine is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,11 +55,13 @@ impl Options {
     /// Whether machines of a stack are looked at, by its tag.
     pub(super) fn is_of(&self, stack: &str) -> bool {
         match &self.scope {
-            RollScope::All | RollScope::Node(_) => true,
+            RollScope::All | RollScope::Node(_) => {
+                stack == CONTROL_PLANE || stack.starts_with(POOL)
+            }
             RollScope::ControlPlane => stack == CONTROL_PLANE,
-            RollScope::Pools => stack != CONTROL_PLANE,
+            RollScope::Pools => stack.starts_with(POOL),
             RollScope::Named(names) => stack
-                .strip_prefix("pool-")
+                .strip_prefix(POOL)
                 .is_some_and(|name| names.contains(name)),
         }
     }
@@ -63,6 +70,14 @@ impl Options {
     fn reason(&self, group: &MachineGroup, one: &Instance, began: Timestamp) -> Option<Reason> {
         if let RollScope::Node(named) = &self.scope {
             return (*named == one.id).then_some(Reason::Named);
+        }
+        // Tags that EC2 gives may come later than the machine.
+        let is_new = || {
+            one.launched
+                .is_none_or(|at| elapsed(at, began) < text::REPLACEMENT)
+        };
+        if one.template.is_none() && is_new() {
+            return None;
         }
         if one.template.as_ref() != Some(&group.template) {
             return Some(Reason::Outdated);
@@ -81,31 +96,64 @@ pub(super) fn select(seen: &Observed, memory: &Memory, options: &Options) -> Sel
         .iter()
         .filter(|group| options.is_of(&group.stack))
     {
-        for GroupMember { instance, .. } in &group.members {
-            let found = seen.instances.get(instance);
-            let alive = found.filter(|one| one.state.is_alive());
-            let reason = alive.and_then(|one| options.reason(group, one, memory.began));
+        for one in seen.members(group) {
+            let reason = options.reason(group, one, memory.began);
             selection
                 .0
-                .extend(reason.map(|reason| (instance.clone(), reason)));
+                .extend(reason.map(|reason| (one.id.clone(), reason)));
         }
         let detached = seen.detached(&group.name);
         selection
             .0
             .extend(detached.map(|one| (one.id.clone(), Reason::Detached)));
     }
+    for stack in seen.pools() {
+        if options.is_of(stack) {
+            let orphans = seen.orphans(stack);
+            let orphans = orphans.map(|one| (one.id.clone(), Reason::Detached));
+            selection.0.extend(orphans);
+        }
+    }
     selection
 }
 
 /// A roll does not end while a machine is to be replaced: one that has only just been launched is in service soon.
-pub(super) fn wait_for_service(seen: &Observed, selection: &Selection, step: &mut Step) {
+pub(super) fn wait_for_service(
+    seen: &Observed,
+    memory: &Memory,
+    selection: &Selection,
+    step: &mut Step,
+) {
     for (id, _) in selection.iter() {
         let stack = seen.instances.get(id).and_then(|one| one.stack.as_deref());
-        step.wait(
-            stack.unwrap_or_default(),
-            id,
-            format!("waits for {id} to be in service"),
-        );
+        let stack = stack.unwrap_or_default();
+        let since = memory.idle.get(id).copied().unwrap_or(seen.at);
+        let waited = elapsed(since, seen.at);
+        let text = text::not_in_service(seen, id);
+        step.idle.insert(id.to_owned());
+        if waited >= text::REPLACEMENT {
+            step.stop(stack, id, text);
+        } else if waited >= text::LATE {
+            step.obstacle(stack, id, text);
+        } else {
+            step.wait(stack, id, text);
+        }
+    }
+}
+
+/// A roll does not end while a machine may be one that an earlier run has just detached: EC2 shows its tag soon.
+pub(super) fn wait_for_tags(seen: &Observed, memory: &Memory, step: &mut Step) {
+    for one in seen.strays() {
+        let since = memory.idle.get(&one.id).copied().unwrap_or(seen.at);
+        step.idle.insert(one.id.clone());
+        if elapsed(since, seen.at) < TAGS {
+            let stack = one.stack.as_deref().unwrap_or_default();
+            let text = format!(
+                "looks whether {}, which is in no group, belongs to a roll",
+                one.id
+            );
+            step.wait(stack, &one.id, text);
+        }
     }
 }
 
@@ -156,7 +204,15 @@ pub(super) fn tidy(seen: &Observed, selection: &Selection, stack: &str, step: &m
             // EC2 lists a terminated machine for about an hour.
             None => node.trouble.is_some(),
         };
-        if is_gone {
+        let is_ending = one.is_some_and(|one| one.state != InstanceState::Terminated);
+        if is_gone && is_ending && node.is_silent {
+            // What runs on it may still write to its volumes: Kubernetes gives them to others once the Node is gone.
+            step.wait(
+                stack,
+                &node.name,
+                format!("waits for the end of {}", node.name),
+            );
+        } else if is_gone {
             step.actions.push(Action::DeleteNode {
                 node: node.name.clone(),
                 uid: node.uid.clone(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::memory::Memory;
 use super::observed::Observed;
-use super::{CONTROL_PLANE, Options, control_plane, pools, select};
+use super::{CONTROL_PLANE, Options, control_plane, keep, noted, pools, select};
 use crate::cloud::PodRef;
 
 /// Something that is done now. Each may be repeated, and finds its machine gone without harm.
@@ -59,6 +59,32 @@ pub enum Action {
         node: String,
         uid: String,
     },
+    /// Keeps the cluster autoscaler from removing a node, or not any more.
+    Keep {
+        node: String,
+        is_kept: bool,
+    },
+}
+
+impl Action {
+    /// The machine or the node that it is about; of a group, its name.
+    pub(super) fn subject(&self) -> &str {
+        match self {
+            Self::SuspendRebalancing { group } => group,
+            Self::Mark { instance, .. }
+            | Self::Unmark { instance }
+            | Self::Detach { instance, .. }
+            | Self::Terminate { instance }
+            | Self::TerminateInGroup { instance } => instance,
+            Self::Taint { node, .. }
+            | Self::Cordon { node }
+            | Self::Uncordon { node }
+            | Self::Evict { node, .. }
+            | Self::Remove { node, .. }
+            | Self::DeleteNode { node, .. }
+            | Self::Keep { node, .. } => node,
+        }
+    }
 }
 
 /// Something that is waited for.
@@ -100,12 +126,16 @@ pub struct Step {
     pub waits: Vec<Wait>,
     /// New reasons to stop: to be kept in [`Memory::stops`].
     pub stops: Vec<Stop>,
-    /// Groups that lack Ready machines, and how many they have: for [`Memory::remember`].
+    /// Groups that lack Ready machines, and how many have arrived: for [`Memory::remember`].
     pub lacking: BTreeMap<String, usize>,
+    /// Machines that are waited for without anything to do: for [`Memory::remember`].
+    pub idle: BTreeSet<String>,
     /// Letters of control-plane nodes that are not complete: for [`Memory::remember`].
     pub incomplete: BTreeSet<char>,
     /// Whether the API is probed until the next look.
     pub probes: bool,
+    /// Whether a control-plane node may not be taken away now: for [`Memory::remember`].
+    pub is_held: bool,
     /// Whether the pools had their turn: the control plane is as wanted, or not looked at.
     pub control_plane_done: bool,
     /// Set once nothing is left to do or to wait for.
@@ -160,11 +190,19 @@ pub fn next(seen: &Observed, memory: &Memory, options: &Options) -> Step {
         }
     }
     if step.actions.is_empty() && step.waits.is_empty() && memory.stops.is_empty() {
-        select::wait_for_service(seen, &selection, &mut step);
+        select::wait_for_service(seen, memory, &selection, &mut step);
+        select::wait_for_tags(seen, memory, &mut step);
     }
+    keep::keep(seen, memory, options, &selection, &mut step);
+    noted::unanswered(seen, memory, &mut step);
     let is_over = step.actions.is_empty() && step.waits.is_empty() && step.stops.is_empty();
-    select::taints(seen, &selection, is_over, &mut step);
-    if is_over && step.actions.is_empty() {
+    let mut marks = Step::default();
+    select::taints(seen, &selection, is_over, &mut marks);
+    noted::unanswered(seen, memory, &mut marks);
+    step.actions.extend(marks.actions);
+    step.waits.extend(marks.waits);
+    step.stops.extend(marks.stops);
+    if is_over && step.actions.is_empty() && step.stops.is_empty() {
         step.end = Some(if memory.stops.is_empty() {
             End::Finished
         } else {

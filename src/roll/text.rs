@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::estimate::covers;
 use super::memory::{Blocked, Memory};
 use super::observed::Observed;
-use super::{Options, drain};
+use super::step::Action;
+use super::{CONTROL_PLANE, Options, drain};
 use crate::cloud::{
     Budget, Instance, MachineGroup, NodeResources, NodeState, PodOwner, PodPhase, PodRef, PodState,
 };
@@ -15,6 +16,9 @@ use crate::common::text::{count, one_line};
 
 /// From here on a person should see a wait for a new machine.
 pub(super) const LATE: Duration = Duration::from_mins(5);
+
+/// How long it may take until a group has a Ready machine more. The groups of our stacks wait as long for a new machine.
+pub(super) const REPLACEMENT: Duration = Duration::from_mins(15);
 
 /// From here on a person should see that the API does not answer: one request may fail.
 pub(super) const SILENT: Duration = Duration::from_secs(20);
@@ -86,7 +90,12 @@ pub(super) fn budget_numbers(budget: &Budget) -> String {
 /// Why a pod is not evicted now, with the numbers of its budget and the pods that it waits for.
 pub(super) fn blocked(seen: &Observed, pod: &PodState, blocked: &Blocked) -> String {
     let pod_name = name(&pod.pod);
-    if !blocked.by_budget {
+    let several: Vec<&Budget> = seen
+        .budgets
+        .iter()
+        .filter(|budget| covers(budget, pod))
+        .collect();
+    if !blocked.by_budget || several.len() > 1 {
         return format!("{pod_name}: {}", one_line(&blocked.why));
     }
     let Some(budget) = seen.budgets.iter().find(|budget| covers(budget, pod)) else {
@@ -136,6 +145,58 @@ pub(super) fn does_not_end(seen: &Observed, pod: &PodState) -> String {
     )
 }
 
+/// What a machine is in its group that can't be replaced yet.
+pub(super) fn not_in_service(seen: &Observed, id: &str) -> String {
+    let mut members = seen.groups.iter().flat_map(|group| {
+        let members = group.members.iter();
+        members.map(move |member| (group, member))
+    });
+    match members.find(|(_, member)| member.instance == id) {
+        Some((group, member)) => format!(
+            "waits for {id} to be in service: it is {} in {}",
+            member.lifecycle, group.name
+        ),
+        None => format!("waits for {id} to be in service"),
+    }
+}
+
+/// Why no machine of a group is taken away: processes of it that are suspended.
+pub(super) fn suspended(group: &MachineGroup) -> Option<String> {
+    let needed = ["Launch", "Terminate"];
+    let suspended: Vec<&str> = needed
+        .into_iter()
+        .filter(|process| group.suspended.contains(*process))
+        .collect();
+    (!suspended.is_empty()).then(|| {
+        format!(
+            "{} of {} is suspended, so no machine of it is replaced: resume it first",
+            suspended.join(" and "),
+            group.name
+        )
+    })
+}
+
+/// `pool-workers boots Kubernetes 1.37.1, but control-plane node i-0a runs v1.36.4: …`
+pub(super) fn too_new(stack: &str, wanted: &str, node: &str, version: &str) -> String {
+    format!(
+        "{stack} boots Kubernetes {wanted}, but control-plane node {node} runs {version}, and no kubelet may be newer than an API server: --control-plane first, or --all"
+    )
+}
+
+/// A machine of which it is not known what it was launched from.
+pub(super) fn no_template(id: &str) -> String {
+    format!(
+        "EC2 doesn't say from which launch template {id} was launched, so it may be current: replace it by name, --node {id}"
+    )
+}
+
+/// `waits for the node of i-0a: …`
+pub(super) fn nodeless(id: &str) -> String {
+    format!(
+        "waits for the node of {id}: the Kubernetes API does not list it, and it counts as empty only after 5 minutes"
+    )
+}
+
 /// What a new machine still lacks.
 pub(super) fn new_machine(seen: &Observed, id: &str) -> String {
     match seen.nodes.get(id) {
@@ -173,6 +234,24 @@ pub(super) fn not_replaced(seen: &Observed, group: &MachineGroup, new: Option<&s
     format!("no replacement is Ready after 15 minutes: {state}; no further machine is replaced")
 }
 
+/// Why Kubernetes has not answered what would move a pod.
+fn unanswered_of<'a>(
+    memory: &'a Memory,
+    node: &str,
+    pod: &PodState,
+) -> Option<&'a (jiff::Timestamp, String)> {
+    let (node, pod) = (node.to_owned(), pod.pod.clone());
+    let (evict, remove) = (
+        Action::Evict {
+            node: node.clone(),
+            pod: pod.clone(),
+        },
+        Action::Remove { node, pod },
+    );
+    let all = &memory.noted.unanswered;
+    all.get(&evict).or_else(|| all.get(&remove))
+}
+
 /// Why a drain has ended without success.
 pub(super) fn timed_out(
     seen: &Observed,
@@ -195,6 +274,8 @@ pub(super) fn timed_out(
                 Some(blocked(seen, pod, known))
             } else if pod.ending.is_some() {
                 Some(does_not_end(seen, pod))
+            } else if let Some((_, why)) = unanswered_of(memory, node, pod) {
+                Some(format!("{}: {}", name(&pod.pod), one_line(why)))
             } else if pod.owner == PodOwner::Nobody && !options.may_lose(pod) {
                 Some(no_controller(pod))
             } else {
@@ -234,12 +315,103 @@ pub(super) fn lost(seen: &Observed, node: &str) -> Option<String> {
     ))
 }
 
+/// A node that stopped reporting while it was to be drained.
+pub(super) fn fell_silent(node: &str) -> String {
+    format!(
+        "the kubelet of {node} has not reported for 5 minutes: its pods can't be drained, and whether they run is not known; \
+         fix the machine, or re-run: a machine that is silent from the start is shown before you consent, and ended without a drain"
+    )
+}
+
+pub(super) fn most_are_silent(silent: usize, all: usize) -> String {
+    format!(
+        "{silent} of {all} nodes have not reported for 5 minutes: that is no fault of one machine; none is ended without a drain"
+    )
+}
+
+/// What an action would do, in words that fit after "failed to".
+fn doing(action: &Action) -> String {
+    match action {
+        Action::SuspendRebalancing { group } => format!("suspend AZRebalance of {group}"),
+        Action::Mark { instance, .. } => format!("tag {instance}"),
+        Action::Unmark { instance } => format!("take the tag of {instance} away"),
+        Action::Detach { group, instance } => format!("detach {instance} from {group}"),
+        Action::Taint { node, is_outdated } => {
+            let verb = if *is_outdated { "give" } else { "take" };
+            format!("{verb} the taint of {node}")
+        }
+        Action::Cordon { node } => format!("cordon {node}"),
+        Action::Uncordon { node } => format!("uncordon {node}"),
+        Action::Evict { pod, .. } => format!("evict {}", name(pod)),
+        Action::Remove { pod, .. } => format!("delete pod {}", name(pod)),
+        Action::Terminate { instance } | Action::TerminateInGroup { instance } => {
+            format!("terminate {instance}")
+        }
+        Action::DeleteNode { node, .. } => format!("delete the node {node}"),
+        Action::Keep { node, .. } => format!("annotate {node} for the cluster autoscaler"),
+    }
+}
+
+pub(super) fn unanswered(action: &Action, waited: Duration, why: &str) -> String {
+    let waited = duration::elapsed(waited.try_into().unwrap_or(jiff::SignedDuration::MAX));
+    format!(
+        "failed to {} for {waited}: {}",
+        doing(action),
+        one_line(why)
+    )
+}
+
+pub(super) fn given_up(action: &Action, why: &str) -> String {
+    format!(
+        "failed to {} for 15 minutes: {}",
+        doing(action),
+        one_line(why)
+    )
+}
+
+/// What was still attached when a machine was ended.
+pub(super) fn volumes_left(seen: &Observed, node: &str) -> Option<String> {
+    let attached = seen.attachments.iter().filter(|one| one.node == node);
+    let volumes: Vec<&str> = attached.map(|one| one.volume.as_str()).collect();
+    (!volumes.is_empty()).then(|| {
+        format!(
+            "still attached after 6 minutes: {}; EBS detaches them by force",
+            volumes.join(", ")
+        )
+    })
+}
+
+/// Pods that no node takes, while a roll moves pods: the stack that is rolled, and the text. One that has only just been
+/// made may find a place.
+pub(super) fn homeless(seen: &Observed, memory: &Memory) -> Option<(String, String)> {
+    let evicted = memory.evicted.iter();
+    let stack = evicted
+        .filter_map(|node| seen.instances.get(node)?.stack.clone())
+        .next()?;
+    let waits = |pod: &&PodState| {
+        pod.node.is_none() && pod.ending.is_none() && pod.phase == PodPhase::Pending
+    };
+    let all: Vec<&PodState> = seen.pods.iter().filter(waits).collect();
+    let first = all.first()?;
+    let trouble = first.trouble.as_deref().map(one_line).unwrap_or_default();
+    let text = format!(
+        "{} without a node: {} {trouble}",
+        count(all.len(), "pod"),
+        name(&first.pod)
+    );
+    Some((stack, text.trim_end().to_owned()))
+}
+
 /// `shop/db-0 may find no place: its volume is in eu-west-1b, and no other machine is there`
 pub(super) fn no_place(seen: &Observed, one: &Instance, pod: &PodState) -> Option<String> {
     if pod.volume_zones.is_empty() {
         return None;
     }
-    let mut others = seen.instances.values().filter(|other| other.id != one.id);
+    let is_place = |other: &&Instance| {
+        let is_worker = other.stack.as_deref() != Some(CONTROL_PLANE);
+        other.id != one.id && is_worker && seen.serves(&other.id)
+    };
+    let mut others = seen.instances.values().filter(is_place);
     let fits = |other: &Instance| {
         let node = seen.nodes.get(&other.id);
         let has_room = node.is_some_and(|node| free(seen, node).covers(pod.requests));

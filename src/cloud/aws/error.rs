@@ -225,7 +225,9 @@ fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudErro
         | "ParameterAlreadyExists"
         | "InvalidChangeSetStatus"
         | "OperationInProgressException"
-        | "OperationAborted" => CloudError::Conflict(words(message, code)),
+        | "OperationAborted"
+        | "ScalingActivityInProgress"
+        | "ResourceContention" => CloudError::Conflict(words(message, code)),
         "ValidationError" if is_busy(message) => CloudError::Conflict(words(message, code)),
         _ => return None,
     })

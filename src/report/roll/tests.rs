@@ -36,6 +36,7 @@ fn view(machines: Vec<MachineForecast>) -> RollView {
             to: 1380,
         },
         api_is_away: false,
+        has_rest: true,
     };
     let options = Options::new("canary");
     let now = at("2026-11-23T10:00:00Z");
@@ -75,10 +76,33 @@ fn machine_has_a_row_and_each_obstacle_is_said_once() {
 
 #[test]
 fn nothing_outdated_says_what_was_looked_at() {
-    let view = view(Vec::new());
+    let mut view = view(Vec::new());
+    let rest = text(&view);
+    assert!(
+        rest.contains("`kube-cfn roll canary` waits until"),
+        "{rest}"
+    );
+    assert_eq!(
+        question(&view),
+        "Finish what an earlier roll of canary left?"
+    );
+    view.has_rest = false;
     assert_eq!(
         text(&view),
         "nothing to roll: no machine of a node pool of canary is outdated"
     );
     assert_eq!(refusal(&view), None);
+}
+
+#[test]
+fn stop_without_a_machine_names_its_stack_and_no_console() {
+    let stop = |instance: &str| Stop {
+        stack: "pool-web".to_owned(),
+        instance: instance.to_owned(),
+        text: "why".to_owned(),
+    };
+    assert_eq!(stops(&[stop("")]), "\n  - pool-web: why");
+    assert_eq!(look_closer(&[stop("")], "eu-west-1"), "");
+    let both = [stop(""), stop("i-1")];
+    assert!(look_closer(&both, "eu-west-1").ends_with("--instance-id i-1`"));
 }

@@ -30,6 +30,7 @@ fn three() -> World {
         id: format!("id-{letter}"),
         slot: letter.to_owned(),
         name: format!("etcd-{letter}"),
+        started: true,
         serves: true,
         leader: letter == "b",
         ..Member::default()
@@ -163,4 +164,93 @@ fn large_database_keeps_every_node() {
         "{}",
         step.waits[0].text
     );
+}
+
+fn waits_for(world: &mut World) -> String {
+    let step = world.looks(1);
+    assert!(cordoned(&step).is_empty(), "{step:?}");
+    step.waits[0].text.clone()
+}
+
+#[test]
+fn alarm_and_strange_members_keep_every_node() {
+    let mut world = three();
+    world.seen.control_plane.alarms = vec!["NOSPACE".to_owned()];
+    assert_eq!(waits_for(&mut world), "etcd has the alarm NOSPACE");
+    let mut world = three();
+    members(&mut world).push(Member {
+        id: "id-x".to_owned(),
+        ..Member::default()
+    });
+    assert_eq!(
+        waits_for(&mut world),
+        "etcd has 4 members, not one for each of 3 control-plane nodes"
+    );
+    let mut world = three();
+    members(&mut world)[2].started = false;
+    assert_eq!(
+        waits_for(&mut world),
+        "etcd member etcd-c has never started"
+    );
+}
+
+#[test]
+fn node_whose_group_is_not_listed_is_a_fault() {
+    let mut world = three();
+    world.seen.groups.retain(|group| group.name != "slot-C");
+    assert_eq!(
+        waits_for(&mut world),
+        "control-plane node c: AWS lists no group slot-C"
+    );
+}
+
+#[test]
+fn obstacle_of_the_whole_control_plane_ends_after_a_quarter_of_an_hour() {
+    let mut world = three();
+    members(&mut world)[1].bytes = 3 << 30;
+    let step = world.looks(180);
+    assert!(step.stops.is_empty() && !world.memory.is_stopped("control-plane"));
+    world.looks(2);
+    assert!(world.memory.is_stopped("control-plane"));
+}
+
+#[test]
+fn leadership_that_comes_to_the_cordoned_node_lets_another_one_go_first() {
+    let mut world = three();
+    world.looks(1);
+    world.cordon("i-a", at(0));
+    for member in members(&mut world) {
+        member.leader = member.slot == "a";
+    }
+    let step = world.looks(1);
+    assert_eq!(
+        step.actions,
+        [Action::Uncordon {
+            node: "i-a".to_owned()
+        }]
+    );
+    let node = world.seen.nodes.get_mut("i-a").unwrap();
+    (node.is_cordoned, node.roll) = (false, None);
+    assert_eq!(cordoned(&world.looks(1)), ["i-b"]);
+}
+
+#[test]
+fn slot_without_a_machine_is_work_though_nothing_is_outdated() {
+    let mut world = three();
+    for group in &mut world.seen.groups {
+        group.template = template(1);
+    }
+    let rest = |world: &World| crate::roll::foresee(&world.seen, &world.options).has_rest;
+    assert!(!rest(&world));
+    world.seen.groups[0].members.clear();
+    world.seen.instances.remove("i-a");
+    world.seen.nodes.remove("i-a");
+    assert!(rest(&world));
+    assert!(world.looks(1).end.is_none());
+    let mut young = three();
+    for group in &mut young.seen.groups {
+        group.template = template(1);
+    }
+    young.seen.instances.get_mut("i-a").unwrap().launched = Some(at(-60));
+    assert!(rest(&young), "the API is probed");
 }

@@ -3,6 +3,7 @@
 mod control_plane;
 mod drain;
 mod foresee;
+mod gaps;
 mod pools;
 
 use jiff::{SignedDuration, Timestamp};
@@ -92,7 +93,10 @@ impl World {
             version: "v1.36.2".to_owned(),
             trouble: None,
             since: Some(at(-86_400)),
+            is_silent: false,
             is_cordoned: false,
+            was_cordoned: false,
+            is_kept: false,
             roll: None,
             is_outdated: version == 1 && found.stack != "control-plane",
             created: None,

@@ -148,6 +148,7 @@ impl Fleet {
             since: self.now,
             created: self.now,
             is_cordoned: false,
+            was_cordoned: false,
             roll: None,
             is_outdated: false,
             is_kept: false,
@@ -264,7 +265,8 @@ impl Fleet {
             | FleetFaultKind::NeverJoins
             | FleetFaultKind::ApiAway
             | FleetFaultKind::StuckEviction
-            | FleetFaultKind::InterfaceInUse => {}
+            | FleetFaultKind::InterfaceInUse
+            | FleetFaultKind::NodesMissing => {}
         }
     }
 

@@ -239,6 +239,8 @@ impl Fleet {
             version: group.version.clone(),
             zone,
             roll: None,
+            tagged: 0,
+            leaves: None,
             slot: group.slot,
             has_joined: false,
             never_joins: never_joins && group.slot.is_none(),

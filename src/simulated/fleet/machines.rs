@@ -3,6 +3,7 @@
 use super::events::FleetEvent;
 use super::log::FleetAct;
 use super::{Fleet, SimInstance};
+use crate::catalog::durations::Seconds;
 use crate::cloud::{
     Activity, CloudError, GroupMember, Instance, MachineGroup, Machines, Presence, Target,
 };
@@ -11,6 +12,13 @@ use crate::simulated::stack::timestamp;
 
 /// How long EC2 lists a terminated instance, in milliseconds.
 const LISTED: i64 = 3_600_000;
+/// Until EC2 shows a new tag, in milliseconds. An assumption: its reads are eventually consistent.
+const TAGGED: i64 = 3_000;
+/// How long a group lists a machine that is detached as `Detaching`. An assumption: it is deregistered from a load balancer.
+const LEAVES: Seconds = Seconds {
+    p50: 4.0,
+    p90: 20.0,
+};
 
 impl Machines for Simulated {
     async fn machine_groups(&self, cluster: &str) -> Result<Vec<MachineGroup>, CloudError> {
@@ -26,7 +34,7 @@ impl Machines for Simulated {
             let is_listed =
                 |one: &&SimInstance| one.ended.is_none_or(|ended| fleet.now - ended < LISTED);
             let all = fleet.instances.values().filter(is_listed);
-            Ok(all.map(instance).collect())
+            Ok(all.map(|one| instance(one, fleet.now)).collect())
         })
         .await
     }
@@ -42,9 +50,13 @@ impl Machines for Simulated {
     async fn mark_instance(&self, instance: &str, value: &str) -> Result<Presence, CloudError> {
         self.write("mark_instance", instance, |state| {
             let fleet = state.fleet_mut();
+            let now = fleet.now;
             let Some(one) = fleet.alive(instance) else {
                 return Ok(Presence::Gone);
             };
+            if one.roll.is_none() {
+                one.tagged = now;
+            }
             one.roll = Some(value.to_owned());
             fleet.note(FleetAct::Marked(instance.to_owned()));
             Ok(Presence::There)
@@ -69,6 +81,7 @@ impl Machines for Simulated {
         let about = format!("{group} {instance}");
         self.write("detach", &about, |state| {
             let fleet = state.fleet_mut();
+            let until = fleet.now + fleet.takes(&["leaves", instance], LEAVES);
             let member = fleet.alive(instance);
             let Some(one) = member.filter(|one| one.group.as_deref() == Some(group)) else {
                 return Ok(Presence::Gone);
@@ -80,6 +93,7 @@ impl Machines for Simulated {
                 });
             }
             one.group = None;
+            one.leaves = Some((group.to_owned(), until));
             if fleet.config.detach_lowers_size {
                 fleet.scaled.push((group.to_owned(), -1));
                 fleet.after(1, FleetEvent::Place);
@@ -158,16 +172,26 @@ impl Fleet {
 
     fn listed_members(&self, group: &str) -> Vec<GroupMember> {
         let all = self.instances.values();
-        let members = all.filter(|one| one.group.as_deref() == Some(group));
-        let member = |one: &SimInstance| GroupMember {
-            instance: one.id.clone(),
-            lifecycle: one.lifecycle.to_owned(),
+        let leaves = |one: &SimInstance| {
+            let leaves = one.leaves.as_ref();
+            leaves.is_some_and(|(of, until)| of == group && self.now < *until)
         };
-        members.map(member).collect()
+        let member = |one: &SimInstance| {
+            let lifecycle = match one.group.as_deref() {
+                Some(of) if of == group => one.lifecycle,
+                None if one.state.is_alive() && leaves(one) => "Detaching",
+                _ => return None,
+            };
+            Some(GroupMember {
+                instance: one.id.clone(),
+                lifecycle: lifecycle.to_owned(),
+            })
+        };
+        all.filter_map(member).collect()
     }
 }
 
-fn instance(one: &SimInstance) -> Instance {
+fn instance(one: &SimInstance, now: i64) -> Instance {
     Instance {
         id: one.id.clone(),
         stack: Some(one.stack.clone()),
@@ -178,6 +202,6 @@ fn instance(one: &SimInstance) -> Instance {
         zone: one.zone.clone(),
         instance_type: "m7g.large".to_owned(),
         is_spot: false,
-        roll: one.roll.clone(),
+        roll: one.roll.clone().filter(|_| now - one.tagged >= TAGGED),
     }
 }

@@ -81,6 +81,10 @@ struct SimInstance {
     version: String,
     zone: String,
     roll: Option<String>,
+    /// When it got that tag.
+    tagged: i64,
+    /// The group that still lists it as `Detaching`, and until when.
+    leaves: Option<(String, i64)>,
     slot: Option<char>,
     /// Whether its boot has ended well.
     has_joined: bool,
@@ -103,6 +107,8 @@ struct SimNode {
     since: i64,
     created: i64,
     is_cordoned: bool,
+    /// Before a roll cordoned it.
+    was_cordoned: bool,
     roll: Option<String>,
     is_outdated: bool,
     is_kept: bool,

@@ -2,7 +2,7 @@
 
 use super::log::FleetAct;
 use super::pods::PodKind;
-use super::{Fleet, SimNode};
+use super::{Fleet, FleetFaultKind, SimNode};
 use crate::cloud::{
     Attachment, Budget, Eviction, NodeMark, NodeState, Nodes, NodesError, PodRef, PodState,
 };
@@ -12,7 +12,9 @@ use crate::simulated::stack::timestamp;
 impl Nodes for Simulated {
     async fn node_states(&self) -> Result<Vec<NodeState>, NodesError> {
         self.kube_read("node_states", "", |fleet| {
-            fleet.nodes.iter().map(node_state).collect()
+            let is_short = fleet.suffers(FleetFaultKind::NodesMissing);
+            let step = if is_short { 3 } else { 1 };
+            fleet.nodes.iter().step_by(step).map(node_state).collect()
         })
         .await
     }
@@ -135,7 +137,14 @@ impl Fleet {
             .is_some_and(|one| one.state.is_alive());
         let served = is_alive && node.is_ready && !node.is_cordoned;
         if let Some(cordon) = &mark.cordon {
-            node.is_cordoned = cordon.is_some();
+            match (cordon, &node.roll) {
+                (Some(_), None) => {
+                    node.was_cordoned = node.is_cordoned;
+                    node.is_cordoned = true;
+                }
+                (Some(_), Some(_)) => node.is_cordoned = true,
+                (None, _) => node.is_cordoned = node.was_cordoned && node.is_cordoned,
+            }
             node.roll.clone_from(cordon);
             acts.push(match cordon {
                 Some(_) => FleetAct::Cordoned {
@@ -171,9 +180,12 @@ fn node_state((name, node): (&String, &SimNode)) -> NodeState {
         version: node.version.clone(),
         trouble: (!node.is_ready).then(|| "its kubelet stopped reporting".to_owned()),
         since: Some(timestamp(node.since)),
+        is_silent: !node.is_ready,
         is_cordoned: node.is_cordoned,
+        was_cordoned: node.roll.is_some() && node.was_cordoned,
         roll: node.roll.clone(),
         is_outdated: node.is_outdated,
+        is_kept: node.is_kept,
         created: Some(timestamp(node.created)),
         allocatable: node.allocatable,
     }
