@@ -1,5 +1,6 @@
 //! What a roll would do, said before anything moves: the machines, how long each takes, and what will block. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use super::memory::Memory;
 use super::observed::Observed;
 use super::select::{Reason, select};
 use super::step::{End, next};
-use super::{CONTROL_PLANE, Options, drain_seconds, text};
+use super::{CONTROL_PLANE, Options, RollScope, drain_seconds, text};
 use crate::catalog::durations::{SLOT_REPLACEMENT, Span, TERMINATION, WORKER_BOOT};
 use crate::cloud::{Budget, Instance, PodOwner, PodPhase, PodState};
 
@@ -106,6 +107,13 @@ pub fn foresee(seen: &Observed, options: &Options) -> Forecast {
     let mut looked = memory;
     looked.observe(seen, &options.versions);
     let end = next(seen, &looked, options).end;
+    let mut known = BTreeSet::new();
+    for one in &mut machines {
+        // Of the whole stack: said once, with its first machine.
+        if known.insert(one.stack.clone()) {
+            one.obstacles.extend(of_stack(seen, options, &one.stack));
+        }
+    }
     let has_slot = machines.iter().any(|one| one.stack == CONTROL_PLANE);
     Forecast {
         span: whole(seen, options, &machines),
@@ -133,6 +141,13 @@ fn machine(seen: &Observed, options: &Options, one: &Instance, reason: Reason) -
                 .flat_map(|pod| obstacles_of(seen, options, one, pod)),
         ),
     }
+    if one.template.is_none() && reason == Reason::Outdated {
+        obstacles.push(Obstacle {
+            text: text::no_template(id),
+            refuses: true,
+            waiver: None,
+        });
+    }
     let stack = one.stack.clone().unwrap_or_default();
     MachineForecast {
         span: span(seen, &stack, id),
@@ -145,6 +160,41 @@ fn machine(seen: &Observed, options: &Options, one: &Instance, reason: Reason) -
         pods: pods.len(),
         obstacles,
     }
+}
+
+/// What keeps every machine of a stack from being replaced.
+fn of_stack(seen: &Observed, options: &Options, stack: &str) -> Vec<Obstacle> {
+    let suspended = seen.groups_of(stack).filter_map(text::suspended);
+    let all = suspended.chain(skew(seen, options, stack));
+    let refuse = |text| Obstacle {
+        text,
+        refuses: true,
+        waiver: None,
+    };
+    all.map(refuse).collect()
+}
+
+/// Whether new machines of a pool would run a kubelet of a newer minor version than an API server, which Kubernetes does not
+/// support (kubernetes.io/releases/version-skew-policy). The control plane of a whole roll is replaced first.
+fn skew(seen: &Observed, options: &Options, stack: &str) -> Option<String> {
+    if stack == CONTROL_PLANE || options.scope == RollScope::All {
+        return None;
+    }
+    let wanted = options.versions.get(stack)?;
+    let of_control_plane = seen.nodes.values().filter(|node| {
+        let one = seen.instances.get(&node.name);
+        one.is_some_and(|one| one.stack.as_deref() == Some(CONTROL_PLANE) && one.state.is_alive())
+    });
+    let oldest = of_control_plane.min_by_key(|node| minor(&node.version))?;
+    (minor(wanted)? > minor(&oldest.version)?)
+        .then(|| text::too_new(stack, wanted, &oldest.name, &oldest.version))
+}
+
+/// Major and minor version: `(1, 36)` of `v1.36.2`.
+fn minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
 }
 
 fn obstacles_of(

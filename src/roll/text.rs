@@ -176,6 +176,20 @@ pub(super) fn suspended(group: &MachineGroup) -> Option<String> {
     })
 }
 
+/// `pool-workers boots Kubernetes 1.37.1, but control-plane node i-0a runs v1.36.4: …`
+pub(super) fn too_new(stack: &str, wanted: &str, node: &str, version: &str) -> String {
+    format!(
+        "{stack} boots Kubernetes {wanted}, but control-plane node {node} runs {version}, and no kubelet may be newer than an API server: --control-plane first, or --all"
+    )
+}
+
+/// A machine of which it is not known what it was launched from.
+pub(super) fn no_template(id: &str) -> String {
+    format!(
+        "EC2 doesn't say from which launch template {id} was launched, so it may be current: replace it by name, --node {id}"
+    )
+}
+
 /// `waits for the node of i-0a: …`
 pub(super) fn nodeless(id: &str) -> String {
     format!(

@@ -29,7 +29,9 @@ fn two_budgets_over_a_pod_refuse() {
     world.budget("b", 1);
     assert_eq!(
         refusals(&world),
-        ["pod shop/web-1 is covered by PDBs shop/a and shop/b: Kubernetes can't evict it"]
+        ["a", "b"].map(|name| format!(
+            "pod shop/web-1 is covered by PDBs shop/a and shop/b: Kubernetes can't evict it: --evict-anyway shop/{name}"
+        ))
     );
 }
 

@@ -3,6 +3,7 @@
 mod control_plane;
 mod drain;
 mod foresee;
+mod gaps;
 mod pools;
 
 use jiff::{SignedDuration, Timestamp};
