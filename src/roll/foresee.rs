@@ -104,9 +104,6 @@ pub fn foresee(seen: &Observed, options: &Options) -> Forecast {
             one.instance.clone(),
         )
     });
-    let mut looked = memory;
-    looked.observe(seen, &options.versions);
-    let end = next(seen, &looked, options).end;
     let mut known = BTreeSet::new();
     for one in &mut machines {
         // Of the whole stack: said once, with its first machine.
@@ -114,6 +111,9 @@ pub fn foresee(seen: &Observed, options: &Options) -> Forecast {
             one.obstacles.extend(of_stack(seen, options, &one.stack));
         }
     }
+    let mut looked = memory;
+    looked.observe(seen, &options.versions);
+    let end = next(seen, &looked, options).end;
     let has_slot = machines.iter().any(|one| one.stack == CONTROL_PLANE);
     Forecast {
         span: whole(seen, options, &machines),

@@ -141,9 +141,14 @@ impl<'a> Pool<'a> {
     /// Whether a group has fewer machines than it wants, where those that are still to be replaced count, whatever they do,
     /// and those that others keep from serving, or that have failed for longer than a machine takes to boot.
     fn lacks(self, group: &MachineGroup) -> bool {
-        let members = self.members(group).filter(|one| {
-            self.selection.has(&one.id) || self.counts(one) || self.is_excused(&one.id)
-        });
+        let settled = |one: &Instance| {
+            let is_old = one
+                .launched
+                .is_some_and(|at| elapsed(at, self.seen.at) >= REPLACEMENT);
+            let serves = self.counts(one) || (is_old && self.seen.serves(&one.id));
+            self.selection.has(&one.id) || serves || self.is_excused(&one.id)
+        };
+        let members = self.members(group).filter(|one| settled(one));
         let detached = self.seen.detached(&group.name);
         let detached = detached.filter(|one| self.seen.serves(&one.id));
         let have = members.count() + detached.count();

@@ -185,9 +185,9 @@ fn tag_that_is_not_shown_yet_is_remembered() {
 fn later_run_looks_whether_a_stray_gets_its_tag() {
     let mut world = World::pool(3);
     world.seen.groups[0].template = template(1);
-    untaint(&mut world);
     world.detach("workers", "i-0");
     world.machine("workers", "i-new", 1);
+    untaint(&mut world);
     world.seen.instances.get_mut("i-0").unwrap().roll = None;
     assert!(world.looks(4).end.is_none());
     assert_eq!(world.looks(2).end, Some(End::Finished));

@@ -112,7 +112,7 @@ fn named_machine_is_replaced_whatever_its_version() {
     let mut world = World::pool(3);
     world.seen.groups[0].template = template(1);
     world.options.scope = RollScope::Node("i-2".to_owned());
-    assert_eq!(detached(&world.looks(4)), ["i-2"]);
+    assert_eq!(detached(&world.looks(1)), ["i-2"]);
 }
 
 #[test]

@@ -108,4 +108,6 @@ pub enum FleetFaultKind {
     DetachedTerminated,
     /// The interface of a control-plane node stays in use for minutes after its machine.
     InterfaceInUse,
+    /// The Kubernetes API lists only one node of three.
+    NodesMissing,
 }

@@ -265,7 +265,8 @@ impl Fleet {
             | FleetFaultKind::NeverJoins
             | FleetFaultKind::ApiAway
             | FleetFaultKind::StuckEviction
-            | FleetFaultKind::InterfaceInUse => {}
+            | FleetFaultKind::InterfaceInUse
+            | FleetFaultKind::NodesMissing => {}
         }
     }
 

@@ -141,7 +141,7 @@ pub fn apps(rng: &mut Rng, zones: usize, in_place: bool) -> Vec<App> {
     apps
 }
 
-const FAULTS: [FleetFaultKind; 10] = [
+const FAULTS: [FleetFaultKind; 11] = [
     FleetFaultKind::NoCapacity,
     FleetFaultKind::NeverJoins,
     FleetFaultKind::SpotTaken,
@@ -152,15 +152,24 @@ const FAULTS: [FleetFaultKind; 10] = [
     FleetFaultKind::Uncordoned,
     FleetFaultKind::DetachedTerminated,
     FleetFaultKind::InterfaceInUse,
+    FleetFaultKind::NodesMissing,
 ];
 
 /// Up to three faults within the first half hour.
 pub fn faults(rng: &mut Rng) -> Vec<FleetFault> {
     let count = rng.usize(0..4);
-    let mut fault = || FleetFault {
-        kind: rng.choice(FAULTS).unwrap(),
-        from: Duration::from_secs(rng.u64(1..1800)),
-        lasts: Duration::from_secs(rng.u64(20..1500)),
+    let mut fault = || {
+        let kind = rng.choice(FAULTS).unwrap();
+        // A list that lacks nodes for minutes is taken at its word.
+        let most = match kind {
+            FleetFaultKind::NodesMissing => 200,
+            _ => 1500,
+        };
+        FleetFault {
+            kind,
+            from: Duration::from_secs(rng.u64(1..1800)),
+            lasts: Duration::from_secs(rng.u64(20..most)),
+        }
     };
     (0..count).map(|_| fault()).collect()
 }
