@@ -14,6 +14,7 @@
 //!    the future at any moment is safe (130). An error is a cloud or an API that does not do what was asked.
 //! 4. `status` calls [`Roll::observe`] and [`unfinished`].
 
+mod action_text;
 mod answers;
 mod control_plane;
 mod drain;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::memory::Memory;
 use super::observed::Observed;
 use super::step::{Action, Step};
-use super::{CONTROL_PLANE, drain, text};
+use super::{CONTROL_PLANE, action_text, drain};
 use crate::common::clock::elapsed;
 
 /// A machine that was told to end is not told again before.
@@ -154,13 +154,13 @@ pub(super) fn unanswered(seen: &Observed, memory: &Memory, step: &mut Step) {
         if waited >= GIVEN_UP {
             let mut stops = memory.stops.iter().chain(&step.stops);
             if !stops.any(|stop| stop.stack == stack && stop.instance == id) {
-                step.stop(stack, &id, text::given_up(&action, why));
+                step.stop(stack, &id, action_text::given_up(&action, why));
             }
             given_up.insert(id);
             continue;
         }
         if waited >= UNANSWERED {
-            step.obstacle(stack, &id, text::unanswered(&action, waited, why));
+            step.obstacle(stack, &id, action_text::unanswered(&action, waited, why));
         }
         step.actions.push(action);
     }
