@@ -345,9 +345,7 @@ pub(super) fn volumes_left(seen: &Observed, node: &str) -> Option<String> {
 /// made may find a place.
 pub(super) fn homeless(seen: &Observed, memory: &Memory) -> Option<(String, String)> {
     let evicted = memory.evicted.iter();
-    let stack = evicted
-        .filter_map(|node| seen.instances.get(node)?.stack.clone())
-        .next()?;
+    let stack = evicted.find_map(|node| seen.instances.get(node)?.stack.clone())?;
     let waits = |pod: &&PodState| {
         pod.node.is_none() && pod.ending.is_none() && pod.phase == PodPhase::Pending
     };

@@ -269,7 +269,7 @@ fn write_without_an_answer_is_said_and_given_up() {
     let step = world.looks(1);
     let evict = step.actions.iter();
     let evict = evict.filter(|action| matches!(action, Action::Evict { .. }));
-    let evict = evict.cloned().next().unwrap();
+    let evict = evict.next().cloned().unwrap();
     let answered = |world: &mut World| {
         let now = world.seen.at;
         world
