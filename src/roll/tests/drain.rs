@@ -268,7 +268,7 @@ fn write_without_an_answer_is_said_and_given_up() {
     world.pod("i-0", "web");
     let step = world.looks(1);
     let evict = step.actions.iter();
-    let evict = evict.filter(|action| matches!(action, Action::Evict { .. }));
+    let mut evict = evict.filter(|action| matches!(action, Action::Evict { .. }));
     let evict = evict.next().cloned().unwrap();
     let answered = |world: &mut World| {
         let now = world.seen.at;
