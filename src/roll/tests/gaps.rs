@@ -70,6 +70,7 @@ fn roll_of_a_named_sick_machine_ends_with_its_replacement() {
     let step = world.looks(3);
     assert!(step.end.is_none() && !step.waits.is_empty(), "{step:?}");
     world.machine("workers", "i-new", 1);
+    untaint(&mut world);
     assert_eq!(world.looks(4).end, Some(End::Finished));
 }
 
