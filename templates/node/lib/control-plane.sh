@@ -211,6 +211,13 @@ mark_initialized() {
   printf 'yes\n' | ec2_put_parameter state/etcd-initialized || fail 'write the parameter state/etcd-initialized: it was refused'
 }
 
+# etcd itself refuses to start as a member that had data before, but only where another member answers it within a second. A
+# volume that this boot formats is one that may be empty.
+refuse_lost_data() {
+  [ -z "${FORMATTED:-}" ] && [ "${ETCD_STATE}" = new ] && ! etcd_has_data && present state/etcd-initialized || return 0
+  CODE=etcd-data fail "start etcd of control-plane node ${SLOT} on ${ETCD_VOLUME}: it is empty, but the cluster's etcd has had its data; $(lost_data_remedy)"
+}
+
 make_bootstrap_token() {
   /opt/kube-cfn/bin/bootstrap-token || fail 'make a bootstrap token: see the lines above'
 }
@@ -252,6 +259,7 @@ boot_control_plane() {
   prefetch_parameters
   mount_etcd_volume
   etcd_decide_start || CODE="$(etcd_code)" fail "${etcd_error:?}"
+  refuse_lost_data
   fetch_authorities
   step certificates
   write_kubeadm_config

@@ -53,6 +53,8 @@ format_if_new() {
   mkfs.xfs -q -f -L etcd "${device}" || CODE=volume fail "format ${ETCD_VOLUME}: mkfs.xfs failed on ${device}"
   sync
   rm -f "${FORMATTING}"
+  # shellcheck disable=SC2034 # control-plane.sh looks at it
+  FORMATTED=yes
 }
 
 # Grows the mounted file system to the size of its volume; nothing happens where it has that size.

@@ -382,6 +382,23 @@ fn an_empty_volume_of_a_cluster_with_data_is_not_formatted() {
     assert_same(&after, &before, "the end of the recovery changed something");
 }
 
+/// etcd would start without it where no other member answers in time.
+#[test]
+fn a_volume_without_the_data_that_was_on_it_starts_no_etcd() {
+    let (_, machine) = slot();
+    machine.boots();
+    assert!(machine.has("srv/parameters/state/etcd-initialized"));
+    std::fs::remove_dir_all(machine.path("var/lib/etcd/data/member")).unwrap();
+    let done = machine.boot();
+    let said = text(&done.stdout) + &text(&done.stderr);
+    assert!(
+        !done.status.success()
+            && said.contains("etcd-data: start etcd of control-plane node a on vol-")
+            && said.contains("run kube-cfn etcd replace-member production a"),
+        "{said}"
+    );
+}
+
 #[test]
 fn nothing_is_formatted_while_the_store_does_not_answer() {
     let (_, machine) = slot();

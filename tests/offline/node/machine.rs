@@ -81,6 +81,10 @@ impl Machine {
             .unwrap();
         assert!(copied.status.success(), "{copied:?}");
         other.set("srv/instance-id", id);
+        // The volume's content.
+        if self.has("var/lib/etcd/data/member") {
+            std::fs::create_dir_all(other.path("var/lib/etcd/data/member")).unwrap();
+        }
         other
     }
 
