@@ -344,7 +344,7 @@ pub(super) fn volumes_left(seen: &Observed, node: &str) -> Option<String> {
 /// Pods that no node takes, while a roll moves pods: the stack that is rolled, and the text. One that has only just been
 /// made may find a place.
 pub(super) fn homeless(seen: &Observed, memory: &Memory) -> Option<(String, String)> {
-    let evicted = memory.evicted.iter();
+    let mut evicted = memory.evicted.iter();
     let stack = evicted.find_map(|node| seen.instances.get(node)?.stack.clone())?;
     let waits = |pod: &&PodState| {
         pod.node.is_none() && pod.ending.is_none() && pod.phase == PodPhase::Pending
