@@ -124,7 +124,10 @@ impl Memory {
             let members = seen.members(group).map(|one| one.id.as_str());
             let detached = seen.detached(&group.name).map(|one| one.id.as_str());
             let all = members.chain(detached);
-            let ready = all.filter(|id| seen.serves(id)).count();
+            // One that the list lacks may serve.
+            let ready = all
+                .filter(|id| seen.serves(id) || !seen.nodes.contains_key(*id))
+                .count();
             self.ready_at_start
                 .entry(group.name.clone())
                 .or_insert(ready);
