@@ -63,7 +63,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
                 (_, Done::Yes | Done::Gone) => {
                     if is_ending {
                         let now = self.cloud.now();
-                        memory.noted.told_to_end(action.subject(), now);
+                        memory.noted.note_ended(action.subject(), now);
                     }
                     self.report(action, seen, memory);
                 }

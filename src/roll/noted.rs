@@ -1,5 +1,5 @@
 //! What a run notes by its own clock: nodes that fall silent or are cordoned, actions without an answer, machines that were
-//! told to end. Part of [`Memory`](super::Memory).
+//! asked to end. Part of [`Memory`](super::Memory).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::step::{Action, Step};
 use super::{CONTROL_PLANE, action_text, drain};
 use crate::common::clock::elapsed;
 
-/// A machine that was told to end is not told again before.
+/// A machine that was asked to end is not asked again before.
 const ENDS: Duration = Duration::from_secs(30);
 /// From here on a person should see that an action has no answer.
 pub(super) const UNANSWERED: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ pub struct Noted {
     cordoned: BTreeMap<String, Timestamp>,
     /// Actions without an answer: since when, and why.
     pub(super) unanswered: BTreeMap<Action, (Timestamp, String)>,
-    /// When machines were told to end.
+    /// When machines were asked to end.
     ended: BTreeMap<String, Timestamp>,
     /// Since when a control-plane node may not be taken away.
     pub(super) held: Option<Timestamp>,
@@ -114,11 +114,11 @@ impl Noted {
         });
     }
 
-    pub(super) fn told_to_end(&mut self, instance: &str, now: Timestamp) {
+    pub(super) fn note_ended(&mut self, instance: &str, now: Timestamp) {
         self.ended.insert(instance.to_owned(), now);
     }
 
-    /// Whether a machine was told to end only just now.
+    /// Whether a machine was asked to end only just now.
     pub(super) fn ends(&self, instance: &str, now: Timestamp) -> bool {
         let at = self.ended.get(instance);
         at.is_some_and(|at| elapsed(*at, now) < ENDS)
