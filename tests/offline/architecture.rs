@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MODULES: &[(&str, &str)] = &[
     (
         "cli",
-        "report progress timeline journal upgrade apply roll sweep operation access etcd events forecast plan stacks definition kubeconfig kube pki \
+        "report progress timeline journal upgrade apply roll sweep operation access etcd events forecast plan stacks definition node kubeconfig kube pki \
          simulated templates cloud spec catalog common",
     ),
     (
