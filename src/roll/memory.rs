@@ -10,7 +10,8 @@ use super::control_plane::PROBES;
 use super::noted::Noted;
 use super::observed::Observed;
 use super::step::{Action, Step, Stop};
-use crate::cloud::{PodOwner, PodRef};
+use super::text::REPLACEMENT;
+use crate::cloud::{Instance, PodOwner, PodRef};
 use crate::common::clock::elapsed;
 
 /// Looks that a new machine has to pass, and the time between them.
@@ -23,7 +24,7 @@ const ABSENT: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Memory {
     pub began: Timestamp,
-    /// Nodes of each group that were Ready and took pods at the first look.
+    /// Machines that each group wanted at the first look, without those that did not serve then.
     pub ready_at_start: BTreeMap<String, usize>,
     /// Nodes that passed looks: how many, and when the newest one counted.
     looks: BTreeMap<String, (u32, Timestamp)>,
@@ -121,16 +122,19 @@ impl Memory {
         self.away = None;
         self.noted.observe(seen);
         for group in &seen.groups {
-            let members = seen.members(group).map(|one| one.id.as_str());
-            let detached = seen.detached(&group.name).map(|one| one.id.as_str());
-            let all = members.chain(detached);
-            // One that the list lacks may serve.
-            let ready = all
-                .filter(|id| seen.serves(id) || !seen.nodes.contains_key(*id))
-                .count();
+            // One that is missing, young, or cordoned by a roll was taken by an earlier run: it is waited for.
+            let is_sick = |one: &&Instance| {
+                let is_young = one
+                    .launched
+                    .is_none_or(|launched| elapsed(launched, seen.at) < REPLACEMENT);
+                let is_known = seen.nodes.contains_key(&one.id) && !seen.serves(&one.id);
+                is_known && !is_young && !seen.is_cordoned_by_roll(&one.id)
+            };
+            let sick = seen.members(group).filter(is_sick).count();
+            let wanted = usize::try_from(group.desired).unwrap_or(usize::MAX);
             self.ready_at_start
                 .entry(group.name.clone())
-                .or_insert(ready);
+                .or_insert(wanted.saturating_sub(sick));
         }
         if let Some(Ok(members)) = &seen.control_plane.members {
             for member in members {

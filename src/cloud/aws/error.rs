@@ -226,8 +226,7 @@ fn by_code(api_call: ApiCall<'_>, code: &str, message: &str) -> Option<CloudErro
         | "InvalidChangeSetStatus"
         | "OperationInProgressException"
         | "OperationAborted"
-        | "ScalingActivityInProgress"
-        | "ResourceContention" => CloudError::Conflict(words(message, code)),
+        | "ScalingActivityInProgress" => CloudError::Conflict(words(message, code)),
         "ValidationError" if is_busy(message) => CloudError::Conflict(words(message, code)),
         _ => return None,
     })

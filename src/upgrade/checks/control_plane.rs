@@ -33,7 +33,7 @@ pub(super) fn api_servers(facts: &Facts) -> Vec<Finding> {
                     findings.push(Finding::fail(
                         check,
                         says,
-                        format!("kube-cfn diagnose {}", facts.cluster),
+                        format!("`kube-cfn diagnose {}`", facts.cluster),
                     ));
                 }
             }
@@ -58,7 +58,7 @@ pub(super) fn api_servers(facts: &Facts) -> Vec<Finding> {
             "they run {}: not one version that goes to {to} in one step",
             all.join(", ")
         );
-        let next = format!("kube-cfn roll {} --control-plane", facts.cluster);
+        let next = format!("`kube-cfn roll {} --control-plane`", facts.cluster);
         findings.push(Finding::fail(check, says, next));
     }
     or_pass(findings, check, all.join(", "))
@@ -77,7 +77,7 @@ pub(super) fn deprecated(facts: &Facts) -> Vec<Finding> {
                     "the requests to the API server of node {} ({why})",
                     server.slot
                 );
-                let next = format!("kube-cfn status {}", facts.cluster);
+                let next = format!("`kube-cfn status {}`", facts.cluster);
                 findings.push(Finding::unknown(check, &why, next));
             }
             Ok(requests) => {
@@ -125,7 +125,7 @@ fn is_removed(one: &DeprecatedApi, target: &Version) -> bool {
 
 pub(super) fn certificates(facts: &Facts) -> Vec<Finding> {
     let check = Check::Certificates;
-    let next = format!("kube-cfn certs list {}", facts.cluster);
+    let next = format!("`kube-cfn certs status {}`", facts.cluster);
     let found = facts
         .certificates
         .iter()

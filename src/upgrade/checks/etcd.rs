@@ -19,7 +19,7 @@ const BEFORE_3_7: Version = Version::new(3, 6, 11);
 
 pub(super) fn members(facts: &Facts) -> Vec<Finding> {
     let check = Check::Etcd;
-    let next = format!("kube-cfn status {}", facts.cluster);
+    let next = format!("`kube-cfn status {}`", facts.cluster);
     let (members, alarms) = match &facts.etcd {
         Ok(Membership { members, alarms }) => (members, alarms),
         Err(why) => return vec![Finding::unknown(check, why, next)],
@@ -79,14 +79,14 @@ pub(super) fn step(facts: &Facts) -> Finding {
     let members = match &facts.etcd {
         Ok(membership) => &membership.members,
         Err(why) => {
-            return Finding::unknown(check, why, format!("kube-cfn status {}", facts.cluster));
+            return Finding::unknown(check, why, format!("`kube-cfn status {}`", facts.cluster));
         }
     };
     let mut running = Vec::new();
     for member in members {
         let Some(version) = version(&member.version) else {
             let why = format!("the etcd version of member {}", name(member));
-            return Finding::unknown(check, &why, format!("kube-cfn status {}", facts.cluster));
+            return Finding::unknown(check, &why, format!("`kube-cfn status {}`", facts.cluster));
         };
         running.push(version);
     }
@@ -101,7 +101,7 @@ fn judge(direction: Direction, running: &[Version], wanted: &Version) -> Finding
         return Finding::fail(check, says, "a newer kube-cfn");
     }
     let Some(oldest) = running.iter().min() else {
-        return Finding::unknown(check, "no member is known", "kube-cfn status");
+        return Finding::unknown(check, "no member is known", "see `kube-cfn list`");
     };
     let moves = minor(oldest) != minor(wanted);
     if moves && direction == Direction::Minor {
@@ -136,12 +136,16 @@ fn version(text: &str) -> Option<Version> {
 pub(super) fn snapshot(facts: &Facts) -> Finding {
     let check = Check::Snapshot;
     match &facts.newest_snapshot {
-        Err(why) => Finding::unknown(check, why, format!("kube-cfn etcd list {}", facts.cluster)),
+        Err(why) => Finding::unknown(
+            check,
+            why,
+            format!("`kube-cfn etcd list {}`", facts.cluster),
+        ),
         Ok(None) => Finding::warn(
             check,
             "there is none yet; one is taken before anything moves",
             format!(
-                "kube-cfn etcd snapshot {} shows whether that works",
+                "`kube-cfn etcd snapshot {}` shows whether that works",
                 facts.cluster
             ),
         ),

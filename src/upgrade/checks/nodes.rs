@@ -18,7 +18,7 @@ pub(super) fn version(text: &str) -> Option<Version> {
 
 pub(super) fn kubelets(facts: &Facts) -> Vec<Finding> {
     let check = Check::Kubelets;
-    let roll = format!("kube-cfn roll {}", facts.cluster);
+    let roll = format!("`kube-cfn roll {}`", facts.cluster);
     let nodes = match &facts.nodes {
         Ok(nodes) => nodes,
         Err(why) => return vec![Finding::unknown(check, why, api(facts))],
@@ -53,7 +53,7 @@ pub(super) fn kubelets(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::fail(
             check,
             says,
-            format!("{roll} --control-plane"),
+            format!("`kube-cfn roll {} --control-plane`", facts.cluster),
         ));
     }
     let least = facts.target.to.minor.saturating_sub(MAX_SKEW);
@@ -93,7 +93,7 @@ pub(super) fn nodes(facts: &Facts) -> Vec<Finding> {
         .filter_map(|node| {
             let trouble = node.trouble.as_ref()?;
             let says = format!("node {} is not Ready: {trouble}", node.name);
-            let next = format!("kube-cfn roll {} --node {}", facts.cluster, node.name);
+            let next = format!("`kube-cfn roll {} --node {}`", facts.cluster, node.name);
             Some(Finding::fail(check, says, next))
         })
         .collect();
@@ -137,7 +137,7 @@ pub(super) fn capacity(facts: &Facts) -> Vec<Finding> {
 /// What to do where the API did not answer.
 pub(super) fn api(facts: &Facts) -> String {
     format!(
-        "kube-cfn status {} says whether the API answers",
+        "`kube-cfn status {}` says whether the API answers",
         facts.cluster
     )
 }

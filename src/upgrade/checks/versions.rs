@@ -22,13 +22,13 @@ pub(super) fn step(facts: &Facts) -> Finding {
 pub(super) fn stacks(facts: &Facts) -> Vec<Finding> {
     let moving = facts.unsettled.iter().map(|(stack, status)| {
         let says = format!("stack {stack} is in {status}");
-        let next = format!("kube-cfn status {}", facts.cluster);
+        let next = format!("`kube-cfn status {}`", facts.cluster);
         Finding::fail(Check::Stacks, says, next)
     });
     let unknown = facts.stacks.iter().filter_map(|(stack, version)| {
         let why = version.as_ref().err()?;
         let why = format!("the version that stack {stack} boots ({why})");
-        let next = format!("kube-cfn plan {}", facts.cluster);
+        let next = format!("`kube-cfn plan {}`", facts.cluster);
         Some(Finding::unknown(Check::Stacks, &why, next))
     });
     let stacks = count(facts.stacks.len(), "stack");
@@ -38,7 +38,7 @@ pub(super) fn stacks(facts: &Facts) -> Vec<Finding> {
 
 /// Nobody else changes the cluster now.
 pub(super) fn lock(facts: &Facts) -> Finding {
-    let next = format!("kube-cfn watch {}", facts.cluster);
+    let next = format!("`kube-cfn watch {}`", facts.cluster);
     match &facts.lock {
         Err(why) => Finding::unknown(Check::Lock, why, next),
         Ok(Some(holder)) => Finding::fail(Check::Lock, format!("{holder} holds it"), next),
@@ -47,7 +47,10 @@ pub(super) fn lock(facts: &Facts) -> Finding {
 }
 
 pub(super) fn drift(facts: &Facts) -> Vec<Finding> {
-    let next = format!("kube-cfn plan {0}, then kube-cfn apply {0}", facts.cluster);
+    let next = format!(
+        "`kube-cfn plan {0}`, then `kube-cfn apply {0}`",
+        facts.cluster
+    );
     let found = match &facts.drift {
         Err(why) => vec![Finding::unknown(Check::Drift, why, next)],
         Ok(all) => {
