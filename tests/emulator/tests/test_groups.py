@@ -165,7 +165,7 @@ class Groups(Case):
         self.assertEqual([], SCALING.describe_auto_scaling_groups(Filters=[{"Name": "tag:of", "Values": ["-"]}])["AutoScalingGroups"])
         self.refused("ValidationError", "not supported", SCALING.describe_auto_scaling_groups, Filters=[{"Name": "x", "Values": ["-"]}])
         ids = [f"i-{n:017x}" for n in range(51)]
-        self.refused("ValidationError", "limited to 50", SCALING.describe_auto_scaling_instances, InstanceIds=ids)
+        self.refused("ValidationError", "less than or equal to 50", SCALING.describe_auto_scaling_instances, InstanceIds=ids)
         self.refused("ValidationError", "limited to 20", SCALING.detach_instances, AutoScalingGroupName=name, InstanceIds=ids[:21],
                      ShouldDecrementDesiredCapacity=False)
         pages = list(SCALING.get_paginator("describe_auto_scaling_instances").paginate(PaginationConfig={"PageSize": 1}))

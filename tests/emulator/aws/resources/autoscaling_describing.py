@@ -7,7 +7,6 @@ from ministack.services import autoscaling, ec2
 
 from .. import releases
 
-IDS_OF_INSTANCES = 50
 SHOWN = ("ActivityId", "AutoScalingGroupName", "Description", "Cause", "StartTime", "EndTime", "StatusCode", "StatusMessage",
          "Progress", "Details")
 
@@ -94,9 +93,6 @@ def named(specification):
 def _instances(params):
     releases.settle()
     wanted = autoscaling._parse_member_list(params, "InstanceIds")
-    if len(wanted) > IDS_OF_INSTANCES:
-        return autoscaling._error("ValidationError", "The number of instance ids that may be passed in is limited to "
-                                  f"{IDS_OF_INSTANCES}")
     found = [(one, name) for name, group in autoscaling._asgs.items() for one in group["Instances"]
              if not wanted or one["InstanceId"] in wanted]
     page = _page(params, found, 50)
