@@ -14,7 +14,9 @@ use super::error::{CommandError, Exit};
 use super::out::{FormatArg, eprint};
 use super::planning::{list_authorities, unusable_key};
 use super::session;
-use crate::cloud::{Cloud, CloudError, Identity, LiveStack, Machines as _, NodeState, Nodes as _};
+use crate::cloud::{
+    Cloud, CloudError, Identity, Instance, LiveStack, Machines as _, NodeState, Nodes as _,
+};
 use crate::kube::{self, Api, Connection, WantedCluster};
 use crate::operation;
 use crate::report::certificates::{self, Certificate, CertificateKind};
@@ -88,7 +90,7 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
         kubernetes(cluster, &found, api),
         authorities(cluster, &stacks),
         outside(cluster, &stacks),
-        cluster.cloud.instances(&cluster.name),
+        instances(cluster),
     );
     let roll = RollState::of(instances, nodes, &cluster.command("roll"));
     view.roll = roll;
@@ -99,6 +101,12 @@ pub async fn look(cluster: &Cluster, api: &ApiArgs) -> Result<StatusView, Comman
     view.operation = OperationView::of(operation);
     view.authorities = authorities;
     Ok(view)
+}
+
+/// The machines of a cluster, each with the group that has it.
+async fn instances(cluster: &Cluster) -> Result<Vec<Instance>, CloudError> {
+    let groups = cluster.cloud.machine_groups(&cluster.name).await?;
+    cluster.cloud.instances(&cluster.name, &groups).await
 }
 
 /// What is left of a cluster without any stack; an error where nothing is.

@@ -107,7 +107,7 @@ impl<C: Scaling + Clock> Scaling for Limited<C> {
 impl<C: Machines + Clock> Machines for Limited<C> {
     limited! {
         Read AutoScaling: machine_groups(cluster: &str) -> Vec<MachineGroup>;
-        Read Ec2: instances(cluster: &str) -> Vec<Instance>;
+        Read Ec2: instances(cluster: &str, groups: &[MachineGroup]) -> Vec<Instance>;
         Read AutoScaling: activities(group: &str) -> Vec<Activity>;
         Write Ec2: mark_instance(instance: &str, value: &str) -> Presence;
         Write Ec2: unmark_instance(instance: &str) -> Presence;

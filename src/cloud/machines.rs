@@ -1,7 +1,7 @@
 //! The machines of a cluster and the Auto Scaling groups that keep them: what a roll reads and does. Knows nothing of
 //! Kubernetes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -14,8 +14,13 @@ pub trait Machines {
     async fn machine_groups(&self, cluster: &str) -> Result<Vec<MachineGroup>, CloudError>;
 
     /// The instances of a cluster, those that were detached too, with those that EC2 still lists after their end
-    /// (about an hour). Sorted by id.
-    async fn instances(&self, cluster: &str) -> Result<Vec<Instance>, CloudError>;
+    /// (about an hour). Sorted by id. The group of each is the one of `groups`, as they were read before, that lists it: a tag
+    /// that is left on a detached machine says nothing.
+    async fn instances(
+        &self,
+        cluster: &str,
+        groups: &[MachineGroup],
+    ) -> Result<Vec<Instance>, CloudError>;
 
     /// What a group did and tried last, newest first; at most 20.
     async fn activities(&self, group: &str) -> Result<Vec<Activity>, CloudError>;
@@ -88,8 +93,24 @@ impl GroupMember {
 
     /// Whether it is on its way out of its group.
     pub fn is_leaving(&self) -> bool {
-        let leaving = ["Detach", "Terminat"];
-        leaving.iter().any(|word| self.lifecycle.starts_with(word))
+        self.lifecycle.starts_with("Detach") || self.is_ending()
+    }
+
+    /// Whether its group terminates it.
+    pub fn is_ending(&self) -> bool {
+        self.lifecycle.starts_with("Terminat")
+    }
+}
+
+/// Gives each instance the group that lists it, unless it is on its way out.
+pub fn assign_groups(instances: &mut [Instance], groups: &[MachineGroup]) {
+    let members = groups.iter().flat_map(|group| {
+        let staying = group.members.iter().filter(|member| !member.is_leaving());
+        staying.map(|member| (member.instance.as_str(), &group.name))
+    });
+    let groups: BTreeMap<&str, &String> = members.collect();
+    for one in instances {
+        one.group = groups.get(one.id.as_str()).map(|&group| group.clone());
     }
 }
 

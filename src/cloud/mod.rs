@@ -48,7 +48,7 @@ pub use inspect::{ACCESS_BLOCKS, BucketAccess, Inspect, KeyState, RoleAccess};
 pub use limited::Limited;
 pub use machines::{
     Activity, GroupMember, Instance, InstanceState, MachineGroup, Machines, Presence, Target,
-    TemplateVersion,
+    TemplateVersion, assign_groups,
 };
 pub use nodes::{
     Attachment, Budget, Eviction, Expression, NodeMark, NodeResources, NodeState, Nodes,

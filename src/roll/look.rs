@@ -60,17 +60,18 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         memory: &Memory,
     ) -> Result<(), RollError> {
         let cluster = self.options.cluster.as_str();
-        seen.groups = self
+        let groups = self
             .ask(async || self.cloud.machine_groups(cluster).await)
             .await?;
         let instances = self
-            .ask(async || self.cloud.instances(cluster).await)
+            .ask(async || self.cloud.instances(cluster, &groups).await)
             .await?;
+        seen.groups = groups;
         seen.instances = instances
             .into_iter()
             .map(|one| (one.id.clone(), one))
             .collect();
-        seen.reconcile(&memory.marked);
+        seen.add_tags(&memory.marked);
         match self.look_at_nodes(seen, last, memory).await {
             Ok(()) => seen.away = None,
             Err(NodesError::Away(why)) => seen.away = Some(why),

@@ -97,15 +97,9 @@ impl Observed {
             .filter(|one| one.group.is_none() && one.roll.is_none())
     }
 
-    /// Takes which group has a machine from the groups that were read, and tags that this run gave and EC2 may not show yet.
-    pub(super) fn reconcile(&mut self, marked: &BTreeMap<String, String>) {
-        let members = self.groups.iter().flat_map(|group| {
-            let staying = group.members.iter().filter(|member| !member.is_leaving());
-            staying.map(|member| (member.instance.as_str(), group.name.as_str()))
-        });
-        let groups: BTreeMap<&str, &str> = members.collect();
+    /// Adds tags that this run gave and EC2 may not show yet.
+    pub(super) fn add_tags(&mut self, marked: &BTreeMap<String, String>) {
         for one in self.instances.values_mut() {
-            one.group = groups.get(one.id.as_str()).map(|&group| group.to_owned());
             if one.roll.is_none() {
                 one.roll = marked.get(&one.id).cloned();
             }

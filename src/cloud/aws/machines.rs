@@ -3,8 +3,6 @@
 
 mod answer;
 
-use std::collections::BTreeMap;
-
 use roxmltree::Node;
 
 use super::Aws;
@@ -14,7 +12,9 @@ use super::error::unanswered;
 use super::outside::answer::{List, page};
 use super::signed::{Tries, query};
 use crate::cloud::limiter::Service;
-use crate::cloud::machines::{Activity, Instance, MachineGroup, Machines, Presence, Target};
+use crate::cloud::machines::{
+    Activity, Instance, MachineGroup, Machines, Presence, Target, assign_groups,
+};
 use crate::cloud::{CloudError, GroupMember};
 use crate::common::tags::{TAG_CLUSTER, TAG_ROLL};
 
@@ -52,8 +52,11 @@ impl Machines for Aws {
         Ok(groups)
     }
 
-    /// The group of a machine is the one that lists it: a tag that is left on a detached machine says nothing.
-    async fn instances(&self, cluster: &str) -> Result<Vec<Instance>, CloudError> {
+    async fn instances(
+        &self,
+        cluster: &str,
+        groups: &[MachineGroup],
+    ) -> Result<Vec<Instance>, CloudError> {
         let tag = format!("tag:{TAG_CLUSTER}");
         let parameters = [
             ("MaxResults", INSTANCES_A_PAGE),
@@ -63,19 +66,8 @@ impl Machines for Aws {
         let call = (Service::Ec2, EC2, cluster);
         let read = |item: Node<'_, '_>| answer::instance(item, cluster);
         let found = listed(self, call, answer::INSTANCES, &parameters, read).await?;
-        let groups = self.machine_groups(cluster).await?;
-        let members = groups.iter().flat_map(|group| {
-            let members = group.members.iter();
-            members.map(|member| (member.instance.as_str(), member, &group.name))
-        });
-        let groups: BTreeMap<_, _> = members
-            .filter(|(_, member, _)| !is_leaving(member))
-            .map(|(id, _, group)| (id, group))
-            .collect();
         let mut instances: Vec<Instance> = found.into_iter().flatten().collect();
-        for one in &mut instances {
-            one.group = groups.get(one.id.as_str()).map(|group| (*group).clone());
-        }
+        assign_groups(&mut instances, groups);
         instances.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(instances)
     }
@@ -110,7 +102,7 @@ impl Machines for Aws {
             return Ok(Presence::There);
         };
         match member(self, &refused, instance).await? {
-            Some((of, member)) if of == group && !is_leaving(&member) => Err(refused),
+            Some((of, member)) if of == group && !member.is_leaving() => Err(refused),
             _ => Ok(Presence::Gone),
         }
     }
@@ -133,7 +125,7 @@ impl Machines for Aws {
         match member(self, &refused, instance).await? {
             None => Ok(Presence::Gone),
             // A request before this one, whose answer was lost, did it.
-            Some((_, member)) if member.lifecycle.starts_with("Terminat") => Ok(Presence::There),
+            Some((_, member)) if member.is_ending() => Ok(Presence::There),
             Some(_) => Err(refused),
         }
     }
@@ -145,14 +137,6 @@ impl Machines for Aws {
         let page = page(&text, answer::TARGETS, answer::target);
         Ok(page.map_err(|cause| unanswered(api_call, &cause))?.items)
     }
-}
-
-/// Whether a machine is on its way out of its group.
-fn is_leaving(member: &GroupMember) -> bool {
-    let leaving = ["Detach", "Terminat"];
-    leaving
-        .iter()
-        .any(|word| member.lifecycle.starts_with(word))
 }
 
 /// The group that has a machine now, and what it is in it. Asked only where Auto Scaling refused: other errors stay what

@@ -176,7 +176,7 @@ fn tag_that_is_not_shown_yet_is_remembered() {
     world.looks(1);
     world.detach("workers", "i-0");
     world.seen.instances.get_mut("i-0").unwrap().roll = None;
-    world.seen.reconcile(&world.memory.marked);
+    world.seen.add_tags(&world.memory.marked);
     let step = world.looks(1);
     assert!(step.end.is_none());
     assert_eq!(world.seen.detached("workers").count(), 1);

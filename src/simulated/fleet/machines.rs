@@ -6,6 +6,7 @@ use super::{Fleet, SimInstance};
 use crate::catalog::durations::Seconds;
 use crate::cloud::{
     Activity, CloudError, GroupMember, Instance, MachineGroup, Machines, Presence, Target,
+    assign_groups,
 };
 use crate::simulated::Simulated;
 use crate::simulated::stack::timestamp;
@@ -28,13 +29,19 @@ impl Machines for Simulated {
         .await
     }
 
-    async fn instances(&self, cluster: &str) -> Result<Vec<Instance>, CloudError> {
+    async fn instances(
+        &self,
+        cluster: &str,
+        groups: &[MachineGroup],
+    ) -> Result<Vec<Instance>, CloudError> {
         self.read("instances", cluster, |state| {
             let fleet = state.fleet_mut();
             let is_listed =
                 |one: &&SimInstance| one.ended.is_none_or(|ended| fleet.now - ended < LISTED);
             let all = fleet.instances.values().filter(is_listed);
-            Ok(all.map(|one| instance(one, fleet.now)).collect())
+            let mut all: Vec<_> = all.map(|one| instance(one, fleet.now)).collect();
+            assign_groups(&mut all, groups);
+            Ok(all)
         })
         .await
     }
@@ -197,7 +204,7 @@ fn instance(one: &SimInstance, now: i64) -> Instance {
         stack: Some(one.stack.clone()),
         state: one.state,
         launched: Some(timestamp(one.launched)),
-        group: one.group.clone(),
+        group: None,
         template: Some(one.template.clone()),
         zone: one.zone.clone(),
         instance_type: "m7g.large".to_owned(),

@@ -69,7 +69,8 @@ impl Drop for Nodes {
 }
 
 pub async fn instances(aws: &Aws, name: &str) -> Vec<Instance> {
-    aws.instances(name).await.expect("instances")
+    let groups = aws.machine_groups(name).await.expect("groups");
+    aws.instances(name, &groups).await.expect("instances")
 }
 
 async fn join_or_leave(cluster: &Cluster, aws: &Aws, one: &Instance, known: &mut BTreeSet<String>) {

@@ -109,7 +109,8 @@ async fn group_of_an_instance_is_the_one_that_lists_it() {
         )
     })
     .await;
-    let found = aws.instances("canary").await.expect("read");
+    let groups = aws.machine_groups("canary").await.expect("read");
+    let found = aws.instances("canary", &groups).await.expect("read");
     let ids: Vec<_> = found.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(ids, ["i-1", "i-2", "i-3"]);
     let first = &found[0];
