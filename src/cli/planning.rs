@@ -15,7 +15,7 @@ use crate::access::{self, AccessError, ClusterStacks, Inventory};
 use crate::cloud::remote::Remote;
 use crate::cloud::{Account, ChangeSetLifetime, Cloud, CloudError, Inspect, LiveStack, Store};
 use crate::plan::protection::account;
-use crate::plan::versions::{self, WantedVersions};
+use crate::plan::versions::{self, RunningVersions, WantedVersions};
 use crate::plan::{
     self, Blocked, CheckCode, DriftDetection, Plan, PlanError, PlanOptions, Survey, preflight,
 };
@@ -136,6 +136,7 @@ async fn stages<C: Cloud + Store + Inspect + Remote + Account>(
         survey,
         stacks,
         refused,
+        running: _,
     } = survey(session, &consents.running).await?;
     // A plan that is refused writes no lock file and looks for no drift.
     let (refresh, detection) = if refused.is_empty() {
@@ -167,6 +168,8 @@ pub struct PlanInputs {
     /// What is refused before AWS is asked for change sets: lost authorities, other versions, changes that can't work,
     /// retired engine versions.
     pub refused: Vec<(StackKind, Blocked)>,
+    /// What the machines of each stack boot next.
+    pub running: RunningVersions,
 }
 
 /// Reads what exists and what runs there. `stated` are versions that can't be read.
@@ -219,6 +222,7 @@ pub async fn survey<C: Cloud + Store + Inspect + Remote>(
             .collect(),
         stacks,
         survey,
+        running,
     })
 }
 

@@ -90,6 +90,7 @@ pub async fn restore(saved: &SavedPlan, session: &Session) -> Result<Plan, Comma
         survey,
         stacks,
         refused,
+        running: _,
     } = planning::survey(session, &saved.running).await?;
     let refused: Vec<Blocked> = refused.into_iter().map(|(_, why)| why).collect();
     if let Some(error) = refusal(

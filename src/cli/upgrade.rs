@@ -17,11 +17,10 @@ use crate::cloud::aws::Aws;
 use crate::etcd::Members;
 use crate::kube::Api;
 use crate::report::upgrade::{self as report, UpgradeView};
-use crate::roll::{RollScope, Surge};
+use crate::roll::Surge;
 use crate::stacks::StackKind;
 use crate::upgrade::{
-    Accepted, Check, Facts, Phase, Progress, Sources, Wanted, Way, look, remaining,
-    run as run_checks,
+    Accepted, Check, Facts, Phase, Progress, Sources, Wanted, look, remaining, run as run_checks,
 };
 
 #[derive(clap::Args)]
@@ -163,7 +162,6 @@ fn progress(
         is_worker(&node.labels) && node.version.trim_start_matches('v') != to.to_string()
     });
     Progress {
-        way: Way::Forward,
         to: to.clone(),
         definition: session.spec().kubernetes.clone(),
         control_plane_stack: running
@@ -196,15 +194,4 @@ fn spans(facts: &Facts) -> Vec<(Phase, Span)> {
         spans.push((Phase::Pools, pools));
     }
     spans
-}
-
-impl Args {
-    /// How machines would be rolled.
-    fn roll(&self, cluster: &str) -> crate::roll::Options {
-        crate::roll::Options {
-            scope: RollScope::All,
-            surge: self.surge,
-            ..crate::roll::Options::new(cluster)
-        }
-    }
 }

@@ -16,5 +16,5 @@ pub use check::{Accepted, Check, Finding, Report, Verdict};
 pub use checks::run;
 pub use facts::{ApiServer, Capacity, Download, Fact, Facts, StaticPods};
 pub use look::{Known, Sources, look};
-pub use phase::{Phase, Progress, Way, remaining};
+pub use phase::{Phase, Progress, remaining};
 pub use target::{Direction, Target, TargetError, Wanted, resolve};

@@ -1,5 +1,5 @@
-//! The phases of an upgrade, and which of them are left: by what runs, never by what a run before has noted. Forward, the
-//! control plane goes first, because a kubelet may never be newer than an API server; on the way back it goes last.
+//! The phases of an upgrade, and which of them are left: by what runs, never by what a run before has noted. The control
+//! plane goes first, because a kubelet may never be newer than an API server.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    const FORWARD: [Self; 8] = [
+    const ORDER: [Self; 8] = [
         Self::Snapshot,
         Self::Definition,
         Self::ControlPlaneStack,
@@ -37,16 +37,6 @@ impl Phase {
         Self::Addons,
         Self::PoolStacks,
         Self::Pools,
-        Self::PostCheck,
-    ];
-    const BACK: [Self; 8] = [
-        Self::Snapshot,
-        Self::Definition,
-        Self::PoolStacks,
-        Self::Pools,
-        Self::ControlPlaneStack,
-        Self::ControlPlane,
-        Self::Addons,
         Self::PostCheck,
     ];
 
@@ -65,18 +55,9 @@ impl Phase {
     }
 }
 
-/// Which way an upgrade goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    Forward,
-    /// To the version before.
-    Back,
-}
-
 /// Where a cluster is between two versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    pub way: Way,
     pub to: Version,
     /// What the definition says.
     pub definition: Version,
@@ -95,11 +76,7 @@ pub struct Progress {
 
 /// The phases that are left, in their order; the check is last, where anything runs before it. Empty when the cluster is there.
 pub fn remaining(progress: &Progress) -> Vec<Phase> {
-    let order = match progress.way {
-        Way::Forward => Phase::FORWARD,
-        Way::Back => Phase::BACK,
-    };
-    let mut left: Vec<Phase> = order
+    let mut left: Vec<Phase> = Phase::ORDER
         .into_iter()
         .filter(|phase| progress.is_left(*phase))
         .collect();
@@ -145,9 +122,8 @@ mod tests {
         Version::new(1, minor, 4)
     }
 
-    fn fresh(way: Way, from: u64, to: u64) -> Progress {
+    fn fresh(from: u64, to: u64) -> Progress {
         Progress {
-            way,
             to: version(to),
             definition: version(from),
             control_plane_stack: version(from),
@@ -180,41 +156,33 @@ mod tests {
 
     #[test]
     fn interrupted_anywhere_the_rest_is_left() {
-        for (way, from, to, order) in [
-            (Way::Forward, 35, 36, Phase::FORWARD),
-            (Way::Back, 36, 35, Phase::BACK),
-        ] {
-            let mut progress = fresh(way, from, to);
-            for (done, phase) in order.into_iter().enumerate() {
-                let left = remaining(&progress);
-                let snapshot = left.first() == Some(&Phase::Snapshot);
-                let left: Vec<_> = left
-                    .into_iter()
-                    .filter(|one| *one != Phase::Snapshot)
-                    .collect();
-                let expected: Vec<_> = order[done..]
-                    .iter()
-                    .copied()
-                    .filter(|one| {
-                        *one != Phase::Snapshot && (*one != Phase::Addons || phase != *one)
-                    })
-                    .collect();
-                // Addons are not looked at by themselves.
-                if expected == [Phase::PostCheck] {
-                    assert!(left.is_empty(), "{left:?}");
-                } else {
-                    assert_eq!(left, expected, "before {phase:?}");
-                }
-                let before_control_plane = progress.api_servers[0] != progress.to;
-                assert_eq!(snapshot, before_control_plane && phase != Phase::PostCheck);
-                finish(&mut progress, phase);
+        let mut progress = fresh(35, 36);
+        for (done, phase) in Phase::ORDER.into_iter().enumerate() {
+            let left = remaining(&progress);
+            let snapshot = left.first() == Some(&Phase::Snapshot);
+            let left: Vec<_> = left
+                .into_iter()
+                .filter(|one| *one != Phase::Snapshot)
+                .collect();
+            let expected: Vec<_> = Phase::ORDER[done..]
+                .iter()
+                .copied()
+                .filter(|one| *one != Phase::Snapshot && (*one != Phase::Addons || phase != *one))
+                .collect();
+            if phase == Phase::PostCheck {
+                assert!(left.is_empty(), "{left:?}");
+            } else {
+                assert_eq!(left, expected, "before {phase:?}");
             }
+            let before_control_plane = progress.api_servers[0] != progress.to;
+            assert_eq!(snapshot, before_control_plane && phase != Phase::PostCheck);
+            finish(&mut progress, phase);
         }
     }
 
     #[test]
     fn control_plane_half_way_takes_no_snapshot() {
-        let mut progress = fresh(Way::Forward, 35, 36);
+        let mut progress = fresh(35, 36);
         for phase in [Phase::Definition, Phase::ControlPlaneStack] {
             finish(&mut progress, phase);
         }
@@ -232,7 +200,7 @@ mod tests {
 
     #[test]
     fn pools_may_wait() {
-        let mut progress = fresh(Way::Forward, 35, 36);
+        let mut progress = fresh(35, 36);
         progress.skip_pools = true;
         let left = remaining(&progress);
         assert!(!left.contains(&Phase::PoolStacks) && !left.contains(&Phase::Pools));
@@ -241,8 +209,8 @@ mod tests {
 
     #[test]
     fn finished_upgrade_leaves_nothing() {
-        assert_eq!(remaining(&fresh(Way::Forward, 36, 36)), []);
-        let mut edited = fresh(Way::Forward, 36, 36);
+        assert_eq!(remaining(&fresh(36, 36)), []);
+        let mut edited = fresh(36, 36);
         edited.definition = version(35);
         assert_eq!(remaining(&edited), [Phase::Definition]);
     }

@@ -8,16 +8,16 @@ use semver::Version;
 use super::Args;
 use crate::cli::error::CommandError;
 use crate::cli::lock::{self, Refresh};
-use crate::cli::planning;
+use crate::cli::planning::{self, PlanInputs};
 use crate::cli::session::Session;
 use crate::cloud::{Cloud as _, LiveStack};
 use crate::etcd::{self, Slot};
 use crate::node::{Role, binaries};
 use crate::plan::offline::Resolution;
 use crate::plan::preflight::{Fleet, Verdict, extra_machines};
-use crate::plan::{self, Action, Code, Survey, status};
-use crate::roll::Surge;
-use crate::stacks::{API_HOST, API_TARGET_GROUP, STATE_BUCKET, StackKind};
+use crate::plan::{self, Action, Blocked, Code, Survey, status};
+use crate::roll::{self, Surge};
+use crate::stacks::{API_HOST, API_TARGET_GROUP, STATE_BUCKET, Stack, StackKind};
 use crate::upgrade::{Capacity, Fact, Known, Target, Wanted, resolve};
 
 /// What was found of the cluster.
@@ -36,31 +36,33 @@ pub struct Found {
 
 /// Reads the stacks, and decides where the upgrade goes.
 pub async fn read(session: &Session, args: &Args) -> Result<Found, CommandError> {
-    let inputs = planning::survey(session, &[]).await?;
-    if inputs.survey.found.is_empty() {
+    let PlanInputs {
+        survey,
+        stacks,
+        refused,
+        running,
+    } = planning::survey(session, &[]).await?;
+    if survey.found.is_empty() {
         return Err(session.no_stacks().await);
     }
-    let stacks = plan::running::running(&inputs.survey, &session.cloud).await?;
-    let stacks: BTreeMap<StackKind, Fact<Version>> = stacks
+    let versions: BTreeMap<StackKind, Fact<Version>> = running
         .into_iter()
         .map(|(kind, version)| (kind, version.map_err(|unknown| unknown.reason)))
         .collect();
-    let known = stacks.iter();
+    let known = versions.iter();
     let running: BTreeMap<StackKind, Version> = known
         .filter_map(|(kind, version)| Some((kind.clone(), version.as_ref().ok()?.clone())))
         .collect();
     let target = target(session, args, &running)?;
-    let of = |kind: StackKind| output(&inputs.survey.found, &kind);
-    let slots = etcd::slots(&of(StackKind::ControlPlane));
-    let host = of(StackKind::Edge).remove(API_HOST);
+    let of = |kind: StackKind| output(&survey.found, &kind);
     Ok(Found {
-        differences: differences(session, inputs).await,
-        survey: plan::survey(&session.cloud, &session.spec().name).await?,
         target,
-        stacks,
+        stacks: versions,
         running,
-        slots,
-        host,
+        slots: etcd::slots(&of(StackKind::ControlPlane)),
+        host: of(StackKind::Edge).remove(API_HOST),
+        differences: differences(session, &survey, stacks, refused).await,
+        survey,
     })
 }
 
@@ -96,15 +98,20 @@ fn output(stacks: &[LiveStack], kind: &StackKind) -> BTreeMap<String, String> {
 }
 
 /// What an `apply` would change at the versions that run: an upgrade changes nothing else.
-async fn differences(session: &Session, inputs: planning::PlanInputs) -> Fact<Vec<String>> {
-    let refused = inputs.refused.iter();
+async fn differences(
+    session: &Session,
+    survey: &Survey,
+    stacks: Vec<Stack>,
+    refused: Vec<(StackKind, Blocked)>,
+) -> Fact<Vec<String>> {
+    let refused = refused.into_iter();
     let mut found: Vec<String> = refused
         .filter(|(_, why)| why.code != Code::KubernetesVersion)
         .map(|(stack, why)| format!("stack {stack}: {}", why.reason))
         .collect();
-    let images = lock::locked_images(session, &inputs.stacks, Refresh::Unwritten).await;
+    let images = lock::locked_images(session, &stacks, Refresh::Unwritten).await;
     let images = images.map_err(|error| error.message().to_string())?;
-    let draft = plan::draft(inputs.stacks, &inputs.survey, &images.ids());
+    let draft = plan::draft(stacks, survey, &images.ids());
     for step in draft.steps {
         let stack = &step.step.stack.kind;
         match step.resolution {
@@ -224,10 +231,11 @@ pub fn known(
         capacity,
         files: files(session, &found.target.to)?,
         bucket: bucket.ok_or_else(|| "the stack base names no state bucket".to_owned()),
-        roll: crate::roll::Options {
+        roll: roll::Options {
+            surge: args.surge,
             slots: found.slots,
             target_group: output(&found.survey.found, &StackKind::Edge).remove(API_TARGET_GROUP),
-            ..args.roll(&spec.name)
+            ..roll::Options::new(&spec.name)
         },
         target: found.target,
         stacks: found.stacks,
