@@ -49,6 +49,15 @@ const fn yes() -> bool {
     true
 }
 
+impl Minor {
+    /// The version of etcd: its tag without the number of the image's build.
+    pub fn etcd_version(&self) -> &str {
+        self.etcd
+            .split_once('-')
+            .map_or(&self.etcd, |(version, _)| version)
+    }
+}
+
 #[derive(Deserialize)]
 struct Minors {
     /// Where the rows come from.
@@ -138,6 +147,13 @@ mod tests {
         assert_eq!(newest_patch(1, 35), Some(&Version::new(1, 35, 8)));
         assert_eq!(newest_patch(1, 20), None);
         assert!(!knows(&Version::new(1, 36, 99)));
+    }
+
+    #[test]
+    fn build_of_an_image_is_no_part_of_the_version_of_etcd() {
+        let row = minor(&Version::new(1, 36, 4)).unwrap();
+        assert_eq!(row.etcd, "3.6.11-0");
+        assert_eq!(row.etcd_version(), "3.6.11");
     }
 
     /// The tags of `registry.k8s.io/etcd` that are known to exist: kubernetes PR 138746.

@@ -52,7 +52,7 @@ pub use machines::{
 };
 pub use nodes::{
     Attachment, Budget, Eviction, Expression, NodeMark, NodeResources, NodeState, Nodes,
-    NodesError, OUTDATED, PodOwner, PodPhase, PodRef, PodState, ROLL, Selector,
+    NodesError, OUTDATED, PodOwner, PodPhase, PodRef, PodState, ROLL, Selector, image_version,
 };
 pub use outside::{Outside, OutsideKind, OutsideResource, OutsideScope};
 pub use removal_checks::{DryRun, Lock, Lockable, RemovalChecks, denies_deletion};

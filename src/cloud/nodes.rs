@@ -164,6 +164,13 @@ pub struct PodState {
     pub volume_zones: Vec<String>,
 }
 
+/// The version of an image, by its tag: without a `v` before it.
+pub fn image_version(image: &str) -> Option<&str> {
+    let name = image.split('@').next()?;
+    let (_, tag) = name.rsplit_once(':')?;
+    Some(tag.strip_prefix('v').unwrap_or(tag))
+}
+
 /// A `PodDisruptionBudget`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
@@ -277,5 +284,22 @@ mod tests {
         bad.remove("zone");
         assert!(!selector.selects(&bad));
         assert!(Selector::default().selects(&labels(&[])));
+    }
+
+    #[test]
+    fn version_of_an_image_has_no_digest_and_no_v() {
+        assert_eq!(
+            image_version("registry.k8s.io/kube-apiserver:v1.36.4"),
+            Some("1.36.4")
+        );
+        assert_eq!(
+            image_version("registry.k8s.io/etcd:3.6.11-0@sha256:abc"),
+            Some("3.6.11-0")
+        );
+        assert_eq!(
+            image_version("registry.example:5000/kube-apiserver"),
+            Some("5000/kube-apiserver")
+        );
+        assert_eq!(image_version("kube-apiserver"), None);
     }
 }

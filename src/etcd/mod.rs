@@ -28,6 +28,12 @@ use crate::cloud::CloudError;
 use crate::cloud::remote::{CommandResult, Program, Remote, RemoteCommand};
 use answer::ProgramResult;
 
+/// Bytes that a member's database may have: `quota-backend-bytes` of `node/kubeadm.rs`.
+pub const DATABASE_QUOTA: u64 = 4 << 30;
+
+/// Bytes that it may have before members are replaced, 60 % of the quota: what rewrites objects has room then.
+pub const MAX_DATABASE: u64 = DATABASE_QUOTA / 10 * 6;
+
 /// A slot of the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {

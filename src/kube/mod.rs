@@ -23,11 +23,12 @@ mod storage;
 mod wait;
 mod workload;
 
+pub use crate::common::tags::{POOL_LABEL, SLOT_LABEL};
 pub use access::{Binding, IssuedCertificate, NamespaceRole};
 pub use api::{Api, ClientLogin, Connection, Identity};
 pub use error::KubeError;
 pub use ingress::IngressObject;
-pub use model::{Health, Node, POOL_LABEL, Pod, SLOT_LABEL};
+pub use model::{Health, Node, Pod};
 pub use namespace::{ENFORCE_LABEL, PodSecurity, PodSecurityLevel, reserved};
 pub use ready::{
     ClusterContents, ClusterState, Readiness, ReadinessPart, WantedCluster, WantedPool, WantedSlot,

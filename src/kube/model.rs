@@ -8,12 +8,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1 as core;
 use serde::Serialize;
 
+use crate::common::tags::POOL_LABEL;
 use crate::common::text::one_line;
-
-/// The label of a node that says which pool it belongs to; the kubelet sets it as the node joins.
-pub const POOL_LABEL: &str = "kube-cfn/pool";
-/// The label of a node that says which slot of the control plane it fills, by its zone's letter.
-pub const SLOT_LABEL: &str = "kube-cfn/slot";
 
 /// What `/readyz?verbose` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use semver::Version;
 
-use super::model::SLOT_LABEL;
 use super::{Health, KubeError, Node, Pod, critical};
+use crate::common::tags::SLOT_LABEL;
 use crate::common::text::count;
 use crate::spec::{ClusterSpec, Nat, address};
 

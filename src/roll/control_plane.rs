@@ -6,23 +6,19 @@ use super::drain::{self, Drain};
 use super::memory::Memory;
 use super::observed::Observed;
 use super::select::{Selection, tidy};
-use super::step::{Action, Step};
+use super::step::{Action, LATE, REPLACEMENT, SILENT, Step};
 use super::{CONTROL_PLANE, Options, RollScope, text};
-use crate::cloud::{Instance, MachineGroup, PodState};
+use crate::cloud::{Instance, MachineGroup, PodState, image_version};
 use crate::common::clock::elapsed;
 use crate::common::text::count;
-use crate::etcd::{Member, Slot};
+use crate::etcd::{MAX_DATABASE, Member, Slot};
 
-/// How long a new machine may take until everything on it serves.
-pub(super) const COMPLETE: Duration = Duration::from_mins(15);
 /// Good probes of the API in a row, one a second, before the next node and at the end.
 pub const PROBES: u32 = 60;
 /// So many bad ones are too many.
 const BAD_PROBES: u32 = 60;
 /// How old the machines of the other nodes are at least.
 const SETTLED: Duration = Duration::from_mins(1);
-/// Of etcd's database: its quota is 4 GiB (`quota-backend-bytes` of `node/kubeadm.rs`), and 60 % of it are enough.
-const DATABASE_BYTES: u64 = 4_294_967_296 / 10 * 6;
 /// Revisions that a member may be behind another.
 const REVISIONS: u64 = 1000;
 
@@ -120,7 +116,7 @@ fn obstacle(seen: &Observed, views: &[View], of: &View) -> Option<String> {
         return Some(fault);
     }
     let serving = || members.iter().filter(|member| member.serves);
-    if let Some(large) = serving().find(|member| member.bytes > DATABASE_BYTES) {
+    if let Some(large) = serving().find(|member| member.bytes > MAX_DATABASE) {
         return Some(text::large_database(&large.name, large.bytes));
     }
     let newest = serving().map(|member| member.revision).max().unwrap_or(0);
@@ -161,12 +157,9 @@ fn membership_fault(members: &[Member], alarms: &[String], slots: usize) -> Opti
 /// A node can't be taken away now: said, and for a quarter of an hour at most.
 fn held(seen: &Observed, memory: &Memory, id: &str, obstacle: String, step: &mut Step) {
     step.is_held = true;
-    let since = memory.noted.held;
-    if since.is_some_and(|since| elapsed(since, seen.at) >= COMPLETE) {
-        step.stop(CONTROL_PLANE, id, obstacle);
-    } else {
-        step.obstacle(CONTROL_PLANE, id, obstacle);
-    }
+    let since = memory.noted.held.unwrap_or(seen.at);
+    let waited = elapsed(since, seen.at);
+    step.wait_limited((CONTROL_PLANE, id), (waited, Duration::ZERO), obstacle);
 }
 
 fn begin(seen: &Observed, memory: &Memory, views: &[View], one: &View, step: &mut Step) {
@@ -225,25 +218,22 @@ fn wait_for(seen: &Observed, memory: &Memory, missing: &[&View], step: &mut Step
         let waited = since
             .map(|since| elapsed(*since, seen.at))
             .unwrap_or_default();
-        if waited >= text::LATE
+        if waited >= LATE
             && let Some(activity) = text::last_failure(seen, &one.slot.group)
         {
             reason = format!("{reason}; {activity}");
         }
-        if waited >= COMPLETE {
-            step.stop(CONTROL_PLANE, one.id(), text::incomplete(&reason));
-        } else if waited >= text::LATE {
-            step.obstacle(CONTROL_PLANE, one.id(), reason);
-        } else {
-            step.wait(CONTROL_PLANE, one.id(), reason);
+        if waited >= REPLACEMENT {
+            reason = text::incomplete(&reason);
         }
+        step.wait_limited((CONTROL_PLANE, one.id()), (waited, LATE), reason);
     }
 }
 
 /// Whether a machine is so young that a run before this one may have launched it, and was interrupted.
 fn is_new(memory: &Memory, one: &View) -> bool {
     let launched = one.machine.and_then(|one| one.launched);
-    !one.is_selected && launched.is_some_and(|at| elapsed(at, memory.began) < COMPLETE)
+    !one.is_selected && launched.is_some_and(|at| elapsed(at, memory.began) < REPLACEMENT)
 }
 
 /// Whether the API has answered for a minute since the newest node was complete.
@@ -272,14 +262,7 @@ fn wait_for_api(seen: &Observed, memory: &Memory, why: &str, step: &mut Step) {
         .unwrap_or_default();
     // Probes that have begun go on: they say more than one request.
     step.probes = memory.probes != (0, 0);
-    let text = text::away(why);
-    if waited >= COMPLETE {
-        step.stop(CONTROL_PLANE, "", text);
-    } else if waited >= text::SILENT {
-        step.obstacle(CONTROL_PLANE, "", text);
-    } else {
-        step.wait(CONTROL_PLANE, "", text);
-    }
+    step.wait_limited((CONTROL_PLANE, ""), (waited, SILENT), text::away(why));
 }
 
 fn member<'a>(seen: &'a Observed, slot: &Slot) -> Option<&'a Member> {
@@ -305,12 +288,7 @@ fn view<'a>(
             faults: vec![format!("AWS lists no group {}", slot.group)],
         };
     };
-    let staying = group.members.iter();
-    let staying = staying.filter(|member| !member.lifecycle.starts_with("Terminat"));
-    let mut alive = staying
-        .filter_map(|member| seen.instances.get(&member.instance))
-        .filter(|one| one.state.is_alive());
-    let machine = alive.next();
+    let machine = seen.members(group).next();
     let mut faults = Vec::new();
     match machine {
         None => faults.push(text::no_machine(seen, group)),
@@ -379,16 +357,10 @@ fn static_pod_fault(
 
 /// Whether an image of a pod has this version as its tag: `v1.36.4`, `3.6.14-0`.
 fn runs(pod: &PodState, version: &str) -> bool {
-    pod.images.iter().any(|image| {
-        let tag = image
-            .split('@')
-            .next()
-            .and_then(|name| name.rsplit(':').next());
-        let tag = tag.unwrap_or_default().trim_start_matches('v');
-        tag == version
-            || tag
-                .strip_prefix(version)
-                .is_some_and(|rest| rest.starts_with('-'))
+    let mut tags = pod.images.iter().filter_map(|image| image_version(image));
+    tags.any(|tag| {
+        let build = tag.strip_prefix(version);
+        build.is_some_and(|build| build.is_empty() || build.starts_with('-'))
     })
 }
 

@@ -1,17 +1,12 @@
 //! Keeps the cluster autoscaler from removing what a roll has launched: a replacement is empty until the first machine is
 //! drained, and a group whose size it lowers replaces no machine. Pure.
 
-use std::time::Duration;
-
 use super::memory::Memory;
 use super::observed::Observed;
 use super::select::Selection;
-use super::step::{Action, Step};
+use super::step::{Action, REPLACEMENT, Step};
 use super::{CONTROL_PLANE, Options};
 use crate::common::clock::elapsed;
-
-/// Of a run before this one: its replacements are at most so much older than this run.
-const BEFORE: Duration = Duration::from_mins(15);
 
 /// Keeps replacements while their pool has work, and no others.
 pub(super) fn keep(
@@ -30,9 +25,10 @@ pub(super) fn keep(
         let is_kept = alive.is_some_and(|one| {
             let stack = one.stack.as_deref().unwrap_or_default();
             let has_work = options.is_of(stack) && selection.is_any_of(seen, stack);
+            // Also of a run just before this one.
             let is_new = one
                 .launched
-                .is_some_and(|at| elapsed(at, memory.began) < BEFORE);
+                .is_some_and(|at| elapsed(at, memory.began) < REPLACEMENT);
             let is_stopped = memory.is_stopped(stack);
             stack != CONTROL_PLANE && has_work && is_new && !is_stopped && !selection.has(&one.id)
         });

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use super::control_plane::PROBES;
 use super::noted::Noted;
 use super::observed::Observed;
-use super::step::{Action, Step, Stop};
-use super::text::REPLACEMENT;
+use super::step::{Action, REPLACEMENT, Step, Stop};
 use crate::cloud::{Instance, PodOwner, PodRef};
 use crate::common::clock::elapsed;
 

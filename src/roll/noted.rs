@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::memory::Memory;
 use super::observed::Observed;
-use super::step::{Action, Step};
+use super::step::{Action, REPLACEMENT, Step};
 use super::{CONTROL_PLANE, action_text, drain};
 use crate::common::clock::elapsed;
 
@@ -18,8 +18,6 @@ const ENDS: Duration = Duration::from_secs(30);
 pub(super) const UNANSWERED: Duration = Duration::from_secs(30);
 /// An action that has had no answer for so long is given up.
 pub(super) const GIVEN_UP: Duration = Duration::from_mins(15);
-/// A control-plane machine that is younger may still come up: what its API server refuses may change.
-const STARTS: Duration = Duration::from_mins(15);
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Noted {
@@ -130,7 +128,7 @@ pub(super) fn control_plane_starts(seen: &Observed, now: Timestamp) -> bool {
     seen.instances.values().any(|one| {
         let launched = one.launched.filter(|_| one.state.is_alive());
         one.stack.as_deref() == Some(CONTROL_PLANE)
-            && launched.is_some_and(|launched| elapsed(launched, now) < STARTS)
+            && launched.is_some_and(|launched| elapsed(launched, now) < REPLACEMENT)
     })
 }
 

@@ -8,8 +8,8 @@ use super::drain::{self, Drain};
 use super::memory::Memory;
 use super::observed::Observed;
 use super::select::{Selection, tidy};
-use super::step::{Action, Step};
-use super::text::{self, REPLACEMENT};
+use super::step::{Action, LATE, REPLACEMENT, SILENT, Step};
+use super::text;
 use super::{Options, drain_seconds};
 use crate::cloud::{AZ_REBALANCE, Instance, MachineGroup};
 use crate::common::clock::elapsed;
@@ -89,13 +89,7 @@ impl<'a> Pool<'a> {
         let since = self.memory.away.unwrap_or(self.seen.at);
         let text = text::away(why);
         let waited = elapsed(since, self.seen.at);
-        if waited >= REPLACEMENT {
-            step.stop(self.stack, "", text);
-        } else if waited >= text::SILENT {
-            step.obstacle(self.stack, "", text);
-        } else {
-            step.wait(self.stack, "", text);
-        }
+        step.wait_limited((self.stack, ""), (waited, SILENT), text);
     }
 
     fn keep_zones(self, group: &MachineGroup, step: &mut Step) {
@@ -261,7 +255,7 @@ impl<'a> Pool<'a> {
             .memory
             .lacks
             .get(&group.name)
-            .is_some_and(|(since, _)| elapsed(*since, self.seen.at) >= text::LATE);
+            .is_some_and(|(since, _)| elapsed(*since, self.seen.at) >= LATE);
         if is_late {
             step.obstacle(self.stack, waiting, text);
         } else {

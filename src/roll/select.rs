@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::memory::Memory;
 use super::observed::Observed;
-use super::step::{Action, Step};
+use super::step::{Action, LATE, REPLACEMENT, Step};
 use super::text;
 use super::{CONTROL_PLANE, Options, POOL, RollScope};
 use crate::cloud::{GroupMember, Instance, InstanceState, MachineGroup};
@@ -74,7 +74,7 @@ impl Options {
         // Tags that EC2 gives may come later than the machine.
         let is_new = || {
             one.launched
-                .is_none_or(|at| elapsed(at, began) < text::REPLACEMENT)
+                .is_none_or(|at| elapsed(at, began) < REPLACEMENT)
         };
         if one.template.is_none() && is_new() {
             return None;
@@ -131,13 +131,7 @@ pub(super) fn wait_for_service(
         let waited = elapsed(since, seen.at);
         let text = text::not_in_service(seen, id);
         step.idle.insert(id.to_owned());
-        if waited >= text::REPLACEMENT {
-            step.stop(stack, id, text);
-        } else if waited >= text::LATE {
-            step.obstacle(stack, id, text);
-        } else {
-            step.wait(stack, id, text);
-        }
+        step.wait_limited((stack, id), (waited, LATE), text);
     }
 }
 

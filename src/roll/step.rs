@@ -1,11 +1,19 @@
 //! The next step of a roll: actions, waits, and the end. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::memory::Memory;
 use super::observed::Observed;
 use super::{CONTROL_PLANE, Options, control_plane, keep, noted, pools, select};
 use crate::cloud::PodRef;
+
+/// From here on a person should see a wait for a new machine.
+pub(super) const LATE: Duration = Duration::from_mins(5);
+/// From here on a person should see that the API does not answer: one request may fail.
+pub(super) const SILENT: Duration = Duration::from_secs(20);
+/// How long it may take until a new machine serves, with all that belongs on it. The groups of our stacks wait as long.
+pub(super) const REPLACEMENT: Duration = Duration::from_mins(15);
 
 /// Something that is done now. Each may be repeated, and finds its machine gone without harm.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,6 +158,20 @@ impl Step {
     /// A wait that a person should see.
     pub(super) fn obstacle(&mut self, stack: &str, instance: &str, text: impl Into<String>) {
         self.add_wait(stack, instance, text.into(), true);
+    }
+
+    /// A wait that a person should see after some time, and that stops its stack at the limit of a replacement.
+    pub(super) fn wait_limited(
+        &mut self,
+        (stack, instance): (&str, &str),
+        (waited, said_after): (Duration, Duration),
+        text: impl Into<String>,
+    ) {
+        if waited >= REPLACEMENT {
+            self.stop(stack, instance, text);
+        } else {
+            self.add_wait(stack, instance, text.into(), waited >= said_after);
+        }
     }
 
     fn add_wait(&mut self, stack: &str, instance: &str, text: String, is_notable: bool) {

@@ -1,7 +1,5 @@
 //! What waits, stops and obstacles say: what, where, why, and what helps. Pure.
 
-use std::time::Duration;
-
 use super::estimate::covers;
 use super::memory::{Blocked, Memory};
 use super::observed::Observed;
@@ -13,15 +11,6 @@ use crate::cloud::{
 use crate::common::clock::elapsed;
 use crate::common::duration;
 use crate::common::text::{count, one_line};
-
-/// From here on a person should see a wait for a new machine.
-pub(super) const LATE: Duration = Duration::from_mins(5);
-
-/// How long it may take until a group has a Ready machine more. The groups of our stacks wait as long for a new machine.
-pub(super) const REPLACEMENT: Duration = Duration::from_mins(15);
-
-/// From here on a person should see that the API does not answer: one request may fail.
-pub(super) const SILENT: Duration = Duration::from_secs(20);
 
 /// `shop/web-7c`
 pub(super) fn name(pod: &PodRef) -> String {

@@ -10,14 +10,15 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::{ApiServer, Capacity, Download, Fact, Facts, StaticPods, Target};
 use crate::cloud::remote::Remote;
-use crate::cloud::{Dependencies, Downloads, Machines, NodeState, Nodes, PodState, Scaling};
+use crate::cloud::{
+    Dependencies, Downloads, Machines, NodeState, Nodes, PodState, Scaling, image_version,
+};
 use crate::common::Clock;
+use crate::common::tags::SLOT_LABEL;
 use crate::etcd::{self, Members};
 use crate::roll::{Options, Roll, RollScope, foresee};
 use crate::stacks::StackKind;
 
-/// The label of a control-plane node with its letter.
-pub(super) const SLOT_LABEL: &str = "kube-cfn/slot";
 /// Files that are asked for at the same time.
 const AT_ONCE: usize = 8;
 
@@ -155,18 +156,14 @@ fn static_pods(slot: char, nodes: &[NodeState], pods: &[PodState]) -> Fact<Stati
         .iter()
         .find(|pod| pod.pod.namespace == "kube-system" && pod.pod.name == name);
     let pod = pod.ok_or_else(|| format!("there is no pod {name}"))?;
-    let version = pod.images.iter().find_map(|image| tag(image)?.parse().ok());
+    let version = pod
+        .images
+        .iter()
+        .find_map(|image| image_version(image)?.parse().ok());
     Ok(StaticPods {
         api_server: version.ok_or_else(|| format!("{name} has no image with a version"))?,
         trouble: pod.trouble.clone(),
     })
-}
-
-/// The tag of an image, without the `v` of a version.
-fn tag(image: &str) -> Option<&str> {
-    let name = image.split('@').next()?;
-    let (_, tag) = name.rsplit_once(':')?;
-    Some(tag.strip_prefix('v').unwrap_or(tag))
 }
 
 async fn newest_snapshot(cloud: &impl Remote, bucket: &Fact<String>) -> Fact<Option<Timestamp>> {
@@ -189,26 +186,4 @@ async fn downloads(cloud: &impl Downloads, files: &[String]) -> Vec<Download> {
         all.extend(join_all(asked).await);
     }
     all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tag_of_an_image_has_no_digest_and_no_v() {
-        assert_eq!(
-            tag("registry.k8s.io/kube-apiserver:v1.36.4"),
-            Some("1.36.4")
-        );
-        assert_eq!(
-            tag("registry.k8s.io/etcd:3.6.11-0@sha256:abc"),
-            Some("3.6.11-0")
-        );
-        assert_eq!(
-            tag("registry.example:5000/kube-apiserver"),
-            Some("5000/kube-apiserver")
-        );
-        assert_eq!(tag("kube-apiserver"), None);
-    }
 }

@@ -61,9 +61,8 @@ pub async fn read(cluster: &Cluster, args: &Args) -> Result<Live, CommandError> 
 /// behind it.
 fn etcd_of(kubernetes: &str) -> Option<String> {
     let version: Version = kubernetes.parse().ok()?;
-    let tag = &kubernetes::minor(&version)?.etcd;
-    let (version, _) = tag.split_once('-').unwrap_or((tag, ""));
-    Some(version.to_owned())
+    let etcd = kubernetes::minor(&version)?.etcd_version();
+    Some(etcd.to_owned())
 }
 
 /// Refuses a cluster whose stacks of machines move: what their groups launch next is not certain.

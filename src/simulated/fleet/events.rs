@@ -4,6 +4,7 @@ use super::{CONTROL_PLANE, Fleet, FleetFaultKind, SimNode};
 use crate::catalog::durations::{SLOT_TERMINATION, Seconds, TERMINATION};
 use crate::cloud::{InstanceState, NodeResources};
 use crate::common::tags::TAG_CLUSTER;
+use crate::common::tags::{POOL_LABEL, SLOT_LABEL};
 use crate::simulated::rng::{stream, uuid};
 
 /// Until a node is not Ready for Kubernetes whose machine is gone, in milliseconds.
@@ -138,9 +139,9 @@ impl Fleet {
                 .unwrap_or_default(),
         )]);
         if let Some(slot) = one.slot {
-            labels.insert("kube-cfn/slot".to_owned(), slot.to_string());
+            labels.insert(SLOT_LABEL.to_owned(), slot.to_string());
         } else if let Some(pool) = one.stack.strip_prefix("pool-") {
-            labels.insert("kube-cfn/pool".to_owned(), pool.to_owned());
+            labels.insert(POOL_LABEL.to_owned(), pool.to_owned());
         }
         Some(SimNode {
             uid: uuid(&mut stream(self.seed, &["node", id], self.ticket)),

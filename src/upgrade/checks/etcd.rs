@@ -6,13 +6,9 @@ use super::{Check, Facts, Finding, named, or_pass};
 use crate::catalog::kubernetes;
 use crate::common::duration;
 use crate::common::text::count;
-use crate::etcd::{Member, Membership};
+use crate::etcd::{DATABASE_QUOTA, MAX_DATABASE, Member, Membership};
 use crate::upgrade::Direction;
 
-/// `quota-backend-bytes` of our members (`node/kubeadm.rs`), bytes.
-const QUOTA: u64 = 4 << 30;
-/// How much of the quota may be used before an upgrade, in percent: an upgrade may rewrite every object.
-const MAX_USED: u64 = 60;
 /// The least patch of 3.6 that every member must have before one of 3.7 joins
 /// (<https://etcd.io/docs/v3.7/upgrades/upgrade_3_7/>).
 const BEFORE_3_7: Version = Version::new(3, 6, 11);
@@ -34,10 +30,10 @@ pub(super) fn members(facts: &Facts) -> Vec<Finding> {
                 Member { learner: true, .. } => {
                     format!("member {name} is a learner: it is being replaced")
                 }
-                Member { bytes, .. } if bytes * 100 > QUOTA * MAX_USED => format!(
+                Member { bytes, .. } if *bytes > MAX_DATABASE => format!(
                     "the database of member {name} has {} MiB of its quota of {} MiB",
                     bytes >> 20,
-                    QUOTA >> 20
+                    DATABASE_QUOTA >> 20
                 ),
                 _ => return None,
             };
@@ -71,7 +67,8 @@ pub(super) fn members(facts: &Facts) -> Vec<Finding> {
 pub(super) fn step(facts: &Facts) -> Finding {
     let check = Check::EtcdStep;
     let to = &facts.target.to;
-    let wanted = kubernetes::minor(to).and_then(|row| version(&row.etcd));
+    let wanted: Option<Version> =
+        kubernetes::minor(to).and_then(|row| row.etcd_version().parse().ok());
     let Some(wanted) = wanted else {
         let says = format!("this program has no etcd version for Kubernetes {to}");
         return Finding::fail(check, says, "a newer kube-cfn");
@@ -84,7 +81,7 @@ pub(super) fn step(facts: &Facts) -> Finding {
     };
     let mut running = Vec::new();
     for member in members {
-        let Some(version) = version(&member.version) else {
+        let Ok(version) = member.version.parse() else {
             let why = format!("the etcd version of member {}", name(member));
             return Finding::unknown(check, &why, format!("`kube-cfn status {}`", facts.cluster));
         };
@@ -126,11 +123,6 @@ fn judge(direction: Direction, running: &[Version], wanted: &Version) -> Finding
         format!("{oldest} to {wanted}")
     };
     Finding::pass(check, says)
-}
-
-/// The version of an image tag or a member: `3.6.11-0`, `3.6.11`. What follows the dash counts the image's builds.
-fn version(text: &str) -> Option<Version> {
-    text.split('-').next()?.parse().ok()
 }
 
 pub(super) fn snapshot(facts: &Facts) -> Finding {
@@ -204,12 +196,5 @@ mod tests {
             judged(Direction::Patch, &["3.6.11", "3.6.10"], "3.7.0"),
             Verdict::Fail
         );
-    }
-
-    #[test]
-    fn build_of_an_image_is_no_part_of_its_version() {
-        assert_eq!(version("3.6.11-0"), Some(Version::new(3, 6, 11)));
-        assert_eq!(version("3.6.11"), Some(Version::new(3, 6, 11)));
-        assert_eq!(version(""), None);
     }
 }

@@ -4,8 +4,8 @@ use semver::Version;
 
 use super::{Check, Facts, Finding, named, or_pass};
 use crate::cloud::NodeState;
+use crate::common::tags::SLOT_LABEL;
 use crate::common::text::count;
-use crate::upgrade::look::SLOT_LABEL;
 
 /// How many minors older than the API servers a kubelet may be before an upgrade. Kubernetes allows three; one is left, so
 /// that another upgrade stays possible while a pool can't be replaced.
