@@ -9,6 +9,7 @@ use super::executor::{Etcd, Roll, RollError};
 use super::memory::Memory;
 use super::noted::control_plane_starts;
 use super::observed::Observed;
+use super::select::select;
 use super::{CONTROL_PLANE, RollScope};
 use crate::cloud::{CloudError, Machines, Nodes, NodesError, PodState, Scaling};
 use crate::common::Clock;
@@ -165,7 +166,11 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
             one.is_some_and(|one| one.stack.as_deref() == Some(CONTROL_PLANE))
         };
         match &self.options.scope {
-            RollScope::ControlPlane | RollScope::All => true,
+            // Once it is as wanted, only a new reason to replace one of its machines has anybody look at it again.
+            RollScope::ControlPlane | RollScope::All => {
+                let selection = select(seen, memory, self.options);
+                !memory.control_plane_done || selection.is_any_of(seen, CONTROL_PLANE)
+            }
             RollScope::Node(id) => {
                 of_control_plane(id) || memory.replaced.contains_key(CONTROL_PLANE)
             }
