@@ -223,16 +223,6 @@ fn admission(place: &Place, object: &Value, store: &Store, state: &State) -> Opt
     pod_security::refused(place, object, &default, store)
 }
 
-/// What a webhook answers to an eviction.
-fn refused_by_webhook(state: &State) -> Option<Answer> {
-    let (code, message) = state.webhook.lock().unwrap().clone()?;
-    let reason = match code {
-        403 => "Forbidden",
-        _ => "InternalError",
-    };
-    Some(Answer::status(code, reason, &message, None))
-}
-
 /// Only of a POST: nothing here dry-runs anything else.
 fn is_dry_run(request: &Request) -> bool {
     let asked = request.query.get("dryRun").is_some_and(|how| how == "All");
@@ -269,10 +259,7 @@ fn objects(request: &Request, place: &Place, who: &Who, state: &State) -> Answer
             store.delete(place, &options)
         }
         ("POST", Some("eviction")) if place.resource == "pods" => match body() {
-            Ok(eviction) => {
-                let refused = refused_by_webhook(state);
-                refused.unwrap_or_else(|| store.evict(place, &eviction, is_dry_run(request)))
-            }
+            Ok(eviction) => store.evict(place, &eviction, is_dry_run(request)),
             Err(error) => Answer::status(400, "BadRequest", &error.to_string(), None),
         },
         ("POST", None) => match body() {

@@ -55,8 +55,6 @@ pub struct State {
     tokens: Mutex<Vec<String>>,
     controllers: Mutex<Controllers>,
     traffic: Mutex<Traffic>,
-    /// What a webhook of the admission answers to every eviction: code and message.
-    webhook: Mutex<Option<(u16, String)>>,
 }
 
 impl State {
@@ -85,7 +83,6 @@ impl ApiServer {
             tokens: Mutex::default(),
             controllers: Mutex::default(),
             traffic: Mutex::default(),
-            webhook: Mutex::default(),
         });
         let address = http::serve(tls, state.clone());
         Self {
@@ -174,12 +171,6 @@ impl ApiServer {
     /// A webhook refuses requests from now on.
     pub fn add_webhook(&self, webhook: Webhook) {
         self.state.traffic.lock().unwrap().add_webhook(webhook);
-    }
-
-    /// Has a webhook of the admission answer evictions: 4xx denies, 500 is one that can't be asked; none lets them through.
-    pub fn set_webhook(&self, answer: Option<(u16, &str)>) {
-        let answer = answer.map(|(code, message)| (code, message.to_owned()));
-        *self.state.webhook.lock().unwrap() = answer;
     }
 
     /// Knows a bootstrap token from now on.
