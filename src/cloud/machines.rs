@@ -70,6 +70,14 @@ pub struct MachineGroup {
     pub members: Vec<GroupMember>,
 }
 
+impl MachineGroup {
+    /// Whether an instance is in service in it.
+    pub fn serves(&self, instance: &str) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| member.instance == instance && member.is_in_service())
+    }
+}
+
 /// A launch template, and one of its versions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TemplateVersion {
@@ -154,6 +162,13 @@ pub struct Instance {
     pub is_spot: bool,
     /// The value of [`TAG_ROLL`](crate::common::tags::TAG_ROLL): the group that it was detached from, or is about to be.
     pub roll: Option<String>,
+}
+
+impl Instance {
+    /// Whether it is of the stack with this tag.
+    pub fn is_of(&self, stack: &str) -> bool {
+        self.stack.as_deref() == Some(stack)
+    }
 }
 
 /// Something that a group did or tried.

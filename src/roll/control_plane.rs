@@ -8,7 +8,7 @@ use super::observed::Observed;
 use super::select::{Selection, tidy};
 use super::step::{Action, LATE, REPLACEMENT, SILENT, Step};
 use super::{CONTROL_PLANE, Options, RollScope, text};
-use crate::cloud::{Instance, MachineGroup, PodState, image_version};
+use crate::cloud::{Instance, PodState, image_version};
 use crate::common::clock::elapsed;
 use crate::common::text::count;
 use crate::etcd::{MAX_DATABASE, Member, Slot};
@@ -292,7 +292,7 @@ fn view<'a>(
     let mut faults = Vec::new();
     match machine {
         None => faults.push(text::no_machine(seen, group)),
-        Some(one) if !is_in_service(group, &one.id) => {
+        Some(one) if !group.serves(&one.id) => {
             faults.push(format!("{} is not in service", one.id));
         }
         Some(one) => faults.extend(node_faults(seen, options, one)),
@@ -306,11 +306,6 @@ fn view<'a>(
         is_selected: machine.is_some_and(|one| selection.has(&one.id)),
         faults,
     }
-}
-
-fn is_in_service(group: &MachineGroup, id: &str) -> bool {
-    let mut members = group.members.iter();
-    members.any(|member| member.instance == id && member.is_in_service())
 }
 
 /// What the node of a machine lacks: Ready, and its API server and etcd as static pods; of a new machine at the wanted version.

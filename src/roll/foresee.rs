@@ -183,7 +183,7 @@ fn skew(seen: &Observed, options: &Options, stack: &str) -> Option<String> {
     let wanted = options.versions.get(stack)?;
     let of_control_plane = seen.nodes.values().filter(|node| {
         let one = seen.instances.get(&node.name);
-        one.is_some_and(|one| one.stack.as_deref() == Some(CONTROL_PLANE) && one.state.is_alive())
+        one.is_some_and(|one| one.is_of(CONTROL_PLANE) && one.state.is_alive())
     });
     let oldest = of_control_plane.min_by_key(|node| minor(&node.version))?;
     (minor(wanted)? > minor(&oldest.version)?)

@@ -147,8 +147,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
         let has_control_plane = self.looks_at_control_plane(seen, memory);
         let is_read = |name: &String| {
             let one = seen.instances.get(name);
-            let of_control_plane =
-                one.is_some_and(|one| one.stack.as_deref() == Some(CONTROL_PLANE));
+            let of_control_plane = one.is_some_and(|one| one.is_of(CONTROL_PLANE));
             let is_new = !memory.is_validated(name) && seen.serves(name);
             seen.is_cordoned_by_roll(name) || is_new || (of_control_plane && has_control_plane)
         };
@@ -163,7 +162,7 @@ impl<C: Machines + Scaling + Clock, N: Nodes, E: Etcd> Roll<'_, C, N, E> {
     fn looks_at_control_plane(&self, seen: &Observed, memory: &Memory) -> bool {
         let of_control_plane = |id: &String| {
             let one = seen.instances.get(id);
-            one.is_some_and(|one| one.stack.as_deref() == Some(CONTROL_PLANE))
+            one.is_some_and(|one| one.is_of(CONTROL_PLANE))
         };
         match &self.options.scope {
             // Once it is as wanted, only a new reason to replace one of its machines has anybody look at it again.

@@ -127,7 +127,7 @@ impl Noted {
 pub(super) fn control_plane_starts(seen: &Observed, now: Timestamp) -> bool {
     seen.instances.values().any(|one| {
         let launched = one.launched.filter(|_| one.state.is_alive());
-        one.stack.as_deref() == Some(CONTROL_PLANE)
+        one.is_of(CONTROL_PLANE)
             && launched.is_some_and(|launched| elapsed(launched, now) < REPLACEMENT)
     })
 }

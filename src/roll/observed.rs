@@ -81,7 +81,7 @@ impl Observed {
     /// Machines of a stack whose groups are no more.
     pub(super) fn orphans<'a>(&'a self, stack: &'a str) -> impl Iterator<Item = &'a Instance> {
         let all = self.instances.values();
-        all.filter(move |one| one.stack.as_deref() == Some(stack) && self.is_orphan(one))
+        all.filter(move |one| one.is_of(stack) && self.is_orphan(one))
     }
 
     /// Machines of pools that have neither a group nor the tag of a roll: one that was just detached looks like this until

@@ -291,7 +291,7 @@ impl<'a> Pool<'a> {
                 .members(group)
                 .filter(|one| self.selection.has(&one.id))
             {
-                if !is_in_service(group, &one.id) {
+                if !group.serves(&one.id) {
                     continue;
                 }
                 let is_begun = one.roll.is_some() || self.seen.is_cordoned_by_roll(&one.id);
@@ -410,9 +410,4 @@ fn cordon(node: &str) -> Action {
     Action::Cordon {
         node: node.to_owned(),
     }
-}
-
-fn is_in_service(group: &MachineGroup, id: &str) -> bool {
-    let mut members = group.members.iter();
-    members.any(|member| member.instance == id && member.is_in_service())
 }

@@ -42,7 +42,7 @@ impl Selection {
     pub(super) fn is_any_of(&self, seen: &Observed, stack: &str) -> bool {
         self.0.keys().any(|id| {
             let one = seen.instances.get(id);
-            one.is_some_and(|one| one.stack.as_deref() == Some(stack))
+            one.is_some_and(|one| one.is_of(stack))
         })
     }
 
@@ -160,7 +160,7 @@ pub(super) fn taints(seen: &Observed, selection: &Selection, is_over: bool, step
         let is_of_pool = seen
             .instances
             .get(&node.name)
-            .is_some_and(|one| one.stack.as_deref() != Some(CONTROL_PLANE));
+            .is_some_and(|one| !one.is_of(CONTROL_PLANE));
         let is_outdated = is_of_pool && selection.has(&node.name) && !is_over;
         if node.is_outdated != is_outdated {
             step.actions.push(Action::Taint {
@@ -189,7 +189,7 @@ pub(super) fn tidy(seen: &Observed, selection: &Selection, stack: &str, step: &m
     }
     for node in seen.nodes.values() {
         let one = seen.instances.get(&node.name);
-        let is_of = one.is_none_or(|one| one.stack.as_deref() == Some(stack));
+        let is_of = one.is_none_or(|one| one.is_of(stack));
         if !is_of || (node.roll.is_none() && one.is_none_or(|one| one.roll.is_none())) {
             continue;
         }

@@ -355,7 +355,7 @@ pub(super) fn no_place(seen: &Observed, one: &Instance, pod: &PodState) -> Optio
         return None;
     }
     let is_place = |other: &&Instance| {
-        let is_worker = other.stack.as_deref() != Some(CONTROL_PLANE);
+        let is_worker = !other.is_of(CONTROL_PLANE);
         other.id != one.id && is_worker && seen.serves(&other.id)
     };
     let mut others = seen.instances.values().filter(is_place);
