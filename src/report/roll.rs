@@ -202,10 +202,10 @@ pub fn text(view: &RollView) -> String {
         count(view.machines.len(), "machine")
     );
     if view.api_is_away {
-        text.push_str(
-            "\n!! the Kubernetes API is away for 4-7m: the only control-plane node is replaced; workloads keep running, \
-             controllers restart",
-        );
+        let away = "the Kubernetes API is away for 4-7m: the only control-plane node is replaced; workloads keep running, \
+                    controllers restart";
+        text.push('\n');
+        text.push_str(&listed_line("!! ", away));
     }
     text
 }
